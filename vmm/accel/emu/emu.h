@@ -1,0 +1,201 @@
+/*
+ * One guest instruction, exactly as the SDM says, in any 16- or 32-bit mode.
+ *
+ * This is the translator's slow path and KVM's fallback.  It is not an
+ * interpreter of arithmetic: an innocuous instruction is executed by the host
+ * processor itself, with its registers loaded and its memory operand
+ * redirected to a buffer.  Only address formation, the stack, control flow and
+ * the sensitive instructions are written in C.
+ *
+ * Two halves share struct emu and this header:
+ *   emu_*.c  fetch, decode, memory, native execution, stack, strings, flow
+ *   sys_*.c  segments, far transfers, interrupts, tasks, control registers
+ *
+ * Faults are data: a function that may fault returns false after emu_raise()
+ * has filled emu->fault, and the caller returns false at once.  A handler
+ * changes guest state only when nothing can fault any more.
+ *
+ * The guest's memory is touched only through emu_read/emu_write and friends;
+ * MMIO inside them is a nested vcpu_exit().
+ */
+#ifndef VMM_ACCEL_EMU_EMU_H
+#define VMM_ACCEL_EMU_EMU_H
+#include <Zydis/Zydis.h>
+
+#include "vmm/accel/accel.h"
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+/* What the owner (bt, kvm) wants to hear while an instruction is emulated. */
+struct emu_hooks {
+    void *opaque;
+    /* A page's translation may be stale: INVLPG.  May be NULL. */
+    void (*tlb_flush_page)(void *opaque, uint32_t gla);
+    /* All are; GLOBAL: also global pages (CR0.PG, CR4 changes). May be NULL. */
+    void (*tlb_flush)(void *opaque, bool global);
+    /* Guest RAM that emu->code_pages marks was written.  May be NULL. */
+    void (*code_written)(void *opaque, uint64_t gpa, unsigned len);
+};
+
+#define EMU_TLB_SIZE 1024u /* direct mapped, by linear page number */
+
+struct emu_tlb_entry {
+    uint32_t tag;   /* gla page number << 1 | user, or ~0: empty */
+    uint8_t rights; /* enum emu_right: checked and committed already */
+    uint64_t gpa;   /* of the page */
+    uint8_t *hva;   /* NULL: not RAM, go through the bus */
+};
+
+enum emu_right { EMU_READ = 1, EMU_WRITE = 2, EMU_FETCH = 4 };
+
+struct emu {
+    struct vcpu *vcpu;
+    struct x86_state *st; /* the live state; borrowed */
+    struct emu_hooks hooks;
+    /*
+     * One bit per page of RAM (memfd offset / 4096) that holds translated
+     * code; NULL: none.  A write to such a page calls hooks.code_written.
+     */
+    const uint64_t *code_pages;
+
+    /* The instruction at hand. */
+    ZydisDecoder decoder[3]; /* 16, 32, 64 bits */
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    uint8_t bytes[15];
+    uint64_t next_rip; /* of the following instruction, wrapped */
+    bool branched;     /* the handler wrote st->rip itself */
+    bool restart;      /* the handler wants the same instruction again */
+
+    /* What emu_raise() said. */
+    struct x86_event fault;
+    uint64_t fault_cr2; /* of #PF: written to CR2 when it is delivered */
+    uint32_t fault_dr6; /* of #DB: bits to set in DR6 */
+
+    struct x86_paging paging; /* valid until emu_state_changed() */
+    struct emu_tlb_entry tlb[EMU_TLB_SIZE];
+    /* The chain of exceptions on the way to a triple fault, oldest first. */
+    struct emu_cause {
+        uint8_t vector;
+        uint32_t error;
+        uint64_t cr2, rip;
+    } cause[3];
+    unsigned causes;
+    struct x86_state before_fault; /* the state at cause[0] */
+};
+
+enum emu_result {
+    EMU_DONE,        /* retired: state advanced by one instruction */
+    EMU_FAULT,       /* emu->fault says what; guest registers unchanged */
+    EMU_HALT,        /* HLT retired: st->activity is X86_HALTED */
+    EMU_UNSUPPORTED, /* 64-bit code, or Zydis and we do not know it */
+};
+
+/* ST is borrowed for emu's life. */
+void emu_init(struct emu *emu, struct vcpu *vcpu, struct x86_state *st,
+              const struct emu_hooks *hooks);
+
+/* Paging, segments or mode were changed from outside: forget what is cached. */
+void emu_state_changed(struct emu *emu);
+
+/*
+ * Executes the instruction at CS:RIP, nothing more: no interrupts, no traps.
+ * Sets and clears the STI and MOV SS shadows.  Does not count it.
+ */
+enum emu_result emu_execute(struct emu *emu);
+
+/*
+ * Delivers an exception or interrupt through the IDT or the real-mode vector
+ * table, with all checks, stack and task switches; nested faults become #DF
+ * and then shutdown (st->activity = X86_SHUTDOWN, TRIPLE_FAULT exit reported).
+ * Reports EXCEPTION or EXTINT to vcpu_exit().  False: the CPU is shut down.
+ */
+bool emu_deliver(struct emu *emu, const struct x86_event *ev);
+
+/*
+ * One step of the processor as software sees it: takes an NMI or external
+ * interrupt if it may, else executes one instruction, delivers its fault or
+ * the single-step and data breakpoint traps (TF, DR0-3).  Adds 1 to
+ * vcpu->icount when an instruction retired.
+ */
+enum emu_result emu_step(struct emu *emu);
+
+/* ---- for the handlers ------------------------------------------------- */
+
+/* Each returns false, so that a caller can `return emu_raise(...)`. */
+bool emu_raise(struct emu *emu, enum x86_vector vector); /* error 0 if it has */
+bool emu_raise_err(struct emu *emu, enum x86_vector vector, uint32_t error);
+
+/*
+ * SIZE bytes at SEG:OFF (OFF as computed, not yet wrapped), checking type,
+ * limit and page rights at the current CPL.  #SS for SS, else #GP.  A write
+ * checks every page before it changes the first byte.  SIZE at most 512.
+ */
+MUST_CHECK bool emu_read(struct emu *emu, enum x86_sreg seg, uint32_t off,
+                         void *buf, unsigned size);
+MUST_CHECK bool emu_write(struct emu *emu, enum x86_sreg seg, uint32_t off,
+                          const void *buf, unsigned size);
+/* Faults exactly where emu_write would, and writes nothing. */
+MUST_CHECK bool emu_probe_write(struct emu *emu, enum x86_sreg seg,
+                                uint32_t off, unsigned size);
+
+/* Linear addresses at CPL 0: descriptor tables and TSSs. */
+MUST_CHECK bool emu_read_sys(struct emu *emu, uint32_t gla, void *buf,
+                             unsigned size);
+MUST_CHECK bool emu_write_sys(struct emu *emu, uint32_t gla, const void *buf,
+                              unsigned size);
+
+/* Linear address as user or supervisor, for stacks that are not current yet */
+MUST_CHECK bool emu_read_linear(struct emu *emu, uint32_t gla, void *buf,
+                                unsigned size, bool user);
+MUST_CHECK bool emu_write_linear(struct emu *emu, uint32_t gla, const void *buf,
+                                 unsigned size, bool user);
+
+/* Effective address (offset) of the memory operand OP, wrapped to 16 or 32. */
+uint32_t emu_ea(const struct emu *emu, const ZydisDecodedOperand *op);
+
+/* An operand's value: register, memory or immediate, zero-extended. */
+MUST_CHECK bool emu_get(struct emu *emu, const ZydisDecodedOperand *op,
+                        uint64_t *value);
+/* Writes a register or memory operand of the operand's size. */
+MUST_CHECK bool emu_put(struct emu *emu, const ZydisDecodedOperand *op,
+                        uint64_t value);
+
+/*
+ * Stack of the current SS, 16- or 32-bit by SS.B.  SIZE 2 or 4.
+ * emu_stack_read peeks DEPTH bytes above the top without moving it;
+ * emu_push_at writes below the top and moves a shadow pointer, not ESP:
+ *     uint32_t sp = emu_sp(emu);
+ *     if (!emu_push_at(emu, &sp, v, 4)) return false;
+ *     ... emu_set_sp(emu, sp);
+ */
+uint32_t emu_sp(const struct emu *emu);
+void emu_set_sp(struct emu *emu, uint32_t sp); /* SP only if !SS.B */
+MUST_CHECK bool emu_push_at(struct emu *emu, uint32_t *sp, uint32_t value,
+                            unsigned size);
+MUST_CHECK bool emu_pop_at(struct emu *emu, uint32_t *sp, uint32_t *value,
+                           unsigned size);
+
+/* Operand size of the instruction at hand in bytes: 2 or 4. */
+unsigned emu_opsize(const struct emu *emu);
+
+/* A handler of one mnemonic.  False: emu->fault is set. */
+typedef bool emu_handler(struct emu *emu);
+
+/* ---- implemented in sys_*.c, used by emu_*.c ------------------------------
+ */
+
+/*
+ * Loads a segment register with all checks (SDM vol. 3A 5.5 to 5.7), real and
+ * V86 mode included; not CS.  Sets the accessed bit in memory.
+ */
+MUST_CHECK bool sys_load_segment(struct emu *emu, enum x86_sreg seg,
+                                 uint16_t selector);
+/* CR writes with all their checks and consequences (#GP, PDPTEs, flushes). */
+MUST_CHECK bool sys_write_cr(struct emu *emu, unsigned reg, uint32_t value);
+/* New RFLAGS from POPF or IRET, by CPL and IOPL; SIZE 2 or 4. */
+void sys_set_flags(struct emu *emu, uint32_t value, unsigned size);
+
+/* The rows of sys_insn.def, looked up by emu_execute; NULL: not there. */
+emu_handler *sys_handler(ZydisMnemonic mnemonic);
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The monitor's own messages: one line each on standard error, prefixed
+ * "ringside: ".  Guest output never comes this way.
+ */
+#ifndef VMM_BASE_LOG_H
+#define VMM_BASE_LOG_H
+#include "vmm/base/base.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Messages above LEVEL are dropped.  The default is LOG_WARN. */
+void log_set_level(enum log_level level);
+
+/* FMT carries no newline; what happened, where, and what to do next. */
+void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_error(...) log_msg(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_msg(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_msg(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
+#endif

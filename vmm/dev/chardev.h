@@ -1,0 +1,22 @@
+/*
+ * A byte stream between a guest's chip and the host: the host side (terminal,
+ * pty, socket, file, a test's buffer) behind one small interface.
+ */
+#ifndef VMM_DEV_CHARDEV_H
+#define VMM_DEV_CHARDEV_H
+#include "vmm/base/base.h"
+
+struct chardev {
+    /* Guest to host.  NULL: bytes vanish.  Never blocks the guest for ever. */
+    void (*write)(struct chardev *chr, const uint8_t *bytes, size_t len);
+    /*
+     * Host to guest, set by the chip.  can_receive: how many bytes it takes
+     * now; receive: takes them.  Called on the vCPU's thread.
+     */
+    size_t (*can_receive)(void *opaque);
+    void (*receive)(void *opaque, const uint8_t *bytes, size_t len);
+    void *opaque; /* the chip */
+    /* The chip calls this when it can receive again; may be NULL. */
+    void (*drained)(struct chardev *chr);
+};
+#endif

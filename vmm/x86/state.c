@@ -1,0 +1,67 @@
+#include "vmm/x86/state.h"
+
+#include <string.h>
+
+void x86_state_reset(struct x86_state *st)
+{
+    static const uint32_t mxcsr_reset = 0x1f80, fcw_reset = 0x37f;
+
+    memset(st, 0, sizeof(*st));
+    st->rip = 0xfff0;
+    st->rflags = X86_EFLAGS_RES1;
+    st->gpr[X86_RDX] = 0x600; /* family 6 */
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++)
+        st->seg[i] = (struct x86_seg){
+            .limit = 0xffff,
+            .attr = X86_SEG_P | X86_SEG_S | X86_SEG_RW | X86_SEG_ACCESSED,
+        };
+    st->seg[X86_CS].selector = 0xf000;
+    st->seg[X86_CS].base = 0xffff0000;
+    st->seg[X86_CS].attr |= X86_SEG_CODE;
+    st->ldt = (struct x86_seg){.limit = 0xffff, .attr = X86_SEG_P | 2};
+    st->tr = (struct x86_seg){.limit = 0xffff, .attr = X86_SEG_P | 0xb};
+    st->gdt.limit = st->idt.limit = 0xffff;
+    st->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
+    st->dr[6] = 0xffff0ff0;
+    st->dr[7] = 0x400;
+    st->apic_base = 0xfee00900; /* enabled, bootstrap processor */
+    st->pat = 0x0007040600070406;
+    st->misc_enable = 1;
+    memcpy(st->fxsave, &fcw_reset, 2);
+    memcpy(st->fxsave + 24, &mxcsr_reset, 4);
+}
+
+enum x86_mode x86_mode(const struct x86_state *st)
+{
+    bool d = st->seg[X86_CS].attr & X86_SEG_DB;
+
+    if (!(st->cr0 & X86_CR0_PE))
+        return X86_MODE_REAL;
+    if (st->rflags & X86_EFLAGS_VM)
+        return X86_MODE_V86;
+    if (!(st->efer & X86_EFER_LMA))
+        return d ? X86_MODE_PROT32 : X86_MODE_PROT16;
+    if (st->seg[X86_CS].attr & X86_SEG_L)
+        return X86_MODE_LONG64;
+    return d ? X86_MODE_COMPAT32 : X86_MODE_COMPAT16;
+}
+
+const char *x86_mode_name(enum x86_mode mode)
+{
+    static const char *const names[] = {
+        [X86_MODE_REAL] = "real",         [X86_MODE_V86] = "v86",
+        [X86_MODE_PROT16] = "prot16",     [X86_MODE_PROT32] = "prot32",
+        [X86_MODE_COMPAT16] = "compat16", [X86_MODE_COMPAT32] = "compat32",
+        [X86_MODE_LONG64] = "long64",
+    };
+
+    assert(mode < ARRAY_SIZE(names));
+    return names[mode];
+}
+
+unsigned x86_code_bits(const struct x86_state *st)
+{
+    if (x86_mode(st) == X86_MODE_LONG64)
+        return 64;
+    return st->seg[X86_CS].attr & X86_SEG_DB ? 32 : 16;
+}
