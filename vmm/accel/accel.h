@@ -38,6 +38,8 @@ struct vm_exit {
     enum vm_exit_kind kind;
     uint64_t rip;    /* linear is cs_base + rip; of the instruction */
     uint64_t icount; /* instructions executed before it; 0 under KVM */
+    uint64_t start_ns; /* host monotonic when control left the guest; 0: the
+                          moment the exit is reported */
     union {
         struct {
             uint16_t port;
@@ -77,6 +79,9 @@ struct vm_exit {
         struct {
             uint32_t leaf, subleaf;
         } cpuid;
+        struct {
+            bool if_set; /* EFLAGS.IF: an external interrupt can end it */
+        } hlt;
         struct {
             uint64_t gla, gpa;
             uint32_t error; /* the access, as a #PF error code */
@@ -134,6 +139,8 @@ struct accel_ops {
     int (*set_debug)(struct vcpu *vcpu, const struct debug_ctl *ctl);
     /* The slots changed (A20, reset).  May be NULL. */
     int (*slots_changed)(struct vcpu *vcpu);
+    /* options.irqchip_kernel: a device's pin.  NULL if there is no such. */
+    int (*set_gsi)(struct vcpu *vcpu, unsigned gsi, bool level);
     /* Accelerator's own statistics as text, for `view stats`.  May be NULL. */
     void (*dump)(struct vcpu *vcpu, struct strbuf *out);
 };
