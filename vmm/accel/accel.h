@@ -174,6 +174,14 @@ struct vcpu {
     uint64_t icount;      /* instructions retired since reset; exact at exits */
     uint64_t idle_ns;     /* skipped in HLT */
     uint64_t deadline_ns; /* leave run() when the clock gets here */
+    /*
+     * Host time (KVM): CLOCK_MONOTONIC when the machine's clock read 0, so
+     * that run() knows when deadline_ns is.  Set by the run loop.
+     */
+    uint64_t clock_epoch_ns;
+    /* KVM: at the exit run() has just returned; bt leaves them 0. */
+    uint64_t exit_cs_base; /* e->rip + this is linear */
+    bool exit_if;          /* EFLAGS.IF: can an interrupt end this HLT? */
     struct accel_options {
         bool irqchip_kernel;  /* KVM: PIC, IOAPIC, LAPIC in the kernel */
         bool check_blocks;    /* bt: prove each block confined */
