@@ -14,7 +14,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 CFLAGS   ?= $(OPT) -g
 ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror $(CFLAGS) $(SAN) \
             -fno-omit-frame-pointer -pthread
-LIBS     := -lZydis -pthread
+LIBS     := -lZydis -lmd -pthread
 
 SRCS  := $(shell find vmm gdbstub tui traces -name '*.c' -o -name '*.S' | sort)
 OBJS  := $(patsubst %,$(BUILD)/obj/%.o,$(SRCS))

@@ -33,7 +33,7 @@ struct exit_stats {
 
 void exit_stats_reset(struct exit_stats *stats);
 void exit_stats_add(struct exit_stats *stats, const struct vm_exit *e,
-                    uint64_t cs_base, uint64_t ns);
+                    uint64_t ns);
 /* What an exit's detail is: "port 0x3f8", "CR3", "vector 14"... */
 void exit_detail_text(const struct exit_detail *d, char *buf, size_t len);
 #endif

@@ -9,10 +9,13 @@
 #ifndef VMM_VM_H
 #define VMM_VM_H
 #include "vmm/accel/accel.h"
+#include "vmm/host/events.h"
 
 struct vm;
-struct machine;
+struct chardev;
 struct exit_stats;
+struct hostio;
+struct machine;
 
 #define VM_DISKS_MAX   4u
 #define VM_SERIALS_MAX 2u
@@ -34,6 +37,12 @@ struct vm_config {
     uint64_t max_insns; /* bt: stop after so many; 0: never */
     double timeout_s;   /* wall clock; 0: never */
     struct accel_options accel_options;
+    /* Serial ports by the caller instead of serial[]; borrowed. */
+    struct chardev *chardev[VM_SERIALS_MAX];
+    bool interactive; /* a person may sit there: HLT waits for real */
+    /* Bytes of the debug console (port E9h) go here; NULL: standard error */
+    void (*debugcon)(void *opaque, uint8_t byte);
+    void *debugcon_opaque;
 };
 
 /* Why vm_run() returned. */
@@ -75,7 +84,17 @@ void vm_kick(struct vm *vm);
 /* Back to power-on, with the guest loaded anew.  0 or -errno. */
 int vm_reset(struct vm *vm);
 
+/* Breakpoints, steps and watchpoints for the next vm_run(); what CTL points
+ * to is borrowed until the next call.  0 or -errno. */
+int vm_set_debug(struct vm *vm, const struct debug_ctl *ctl);
+/* The exit that stopped the last vm_run(); kind DEBUG for VM_STOP_DEBUG. */
+const struct vm_exit *vm_last_exit(const struct vm *vm);
+
+/* For the host side: terminals, sockets.  Valid as long as VM. */
+struct host_events vm_host_events(struct vm *vm);
+
 struct vcpu *vm_vcpu(struct vm *vm);
+struct hostio *vm_hostio(struct vm *vm);
 struct machine *vm_machine(struct vm *vm);
 const struct vm_config *vm_config(const struct vm *vm);
 const char *vm_accel_name(const struct vm *vm); /* what `auto` chose */

@@ -53,3 +53,8 @@ const struct accel_ops *accel_find(const char *name)
             return all[i];
     return NULL;
 }
+
+const char *accel_auto(void)
+{
+    return accel_bt.name;
+}

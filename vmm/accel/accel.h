@@ -202,4 +202,7 @@ extern const struct accel_ops accel_kvm, accel_bt;
 
 /* "kvm" or "bt"; NULL if there is none of that name. */
 const struct accel_ops *accel_find(const char *name);
+
+/* What `--accel auto` means on this host: the faster of those that work. */
+const char *accel_auto(void);
 #endif

@@ -112,15 +112,21 @@ static void signal_eventfd(int fd)
     (void)n; /* full: it is signalled already */
 }
 
+void hostio_stop(struct hostio *io)
+{
+    if (!io->has_thread)
+        return;
+    signal_eventfd(io->quit_fd);
+    sem_post(&io->taken);
+    pthread_join(io->thread, NULL);
+    io->has_thread = false;
+}
+
 void hostio_destroy(struct hostio *io)
 {
     if (!io)
         return;
-    if (io->has_thread) {
-        signal_eventfd(io->quit_fd);
-        sem_post(&io->taken);
-        pthread_join(io->thread, NULL);
-    }
+    hostio_stop(io);
     if (io->epoll_fd >= 0)
         close(io->epoll_fd);
     if (io->wake_fd >= 0)

@@ -18,6 +18,8 @@ typedef void hostio_fn(void *opaque, int fd);
 /* KICK is called from the helper thread when some descriptor is ready. */
 int hostio_create(struct hostio **out, void (*kick)(void *opaque),
                   void *opaque);
+/* Ends the helper thread: KICK is not called any more. */
+void hostio_stop(struct hostio *io);
 void hostio_destroy(struct hostio *io);
 
 /* FN runs when FD is readable or at its end.  0 or -errno; -EPERM: FD is a
