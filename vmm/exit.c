@@ -68,8 +68,7 @@ static enum run_next on_debug(struct vm *vm, struct vm_exit *e)
 {
     uint64_t limit = vm->cfg.max_insns;
 
-    if (e->u.debug.hits == DEBUG_HIT_COUNT && limit &&
-        vm->vcpu.icount >= limit)
+    if (e->u.debug.hits == DEBUG_HIT_COUNT && limit && vm->vcpu.icount >= limit)
         return RUN_AGAIN; /* the run loop stops for --max-insns itself */
     vm_set_stop(vm, VM_STOP_DEBUG, "debug stop at rip %#llx",
                 (unsigned long long)e->rip);
@@ -96,14 +95,10 @@ static enum run_next on_msr(struct vm *vm, struct vm_exit *e)
 
 /* Kinds without a row are reports: counted, and the guest goes on. */
 static exit_handler *const handlers[VM_EXIT_COUNT] = {
-    [VM_EXIT_PIO] = on_pio,
-    [VM_EXIT_MMIO] = on_mmio,
-    [VM_EXIT_HLT] = on_hlt,
-    [VM_EXIT_TRIPLE_FAULT] = on_triple_fault,
-    [VM_EXIT_DEBUG] = on_debug,
-    [VM_EXIT_FAIL] = on_fail,
-    [VM_EXIT_RDMSR] = on_msr,
-    [VM_EXIT_WRMSR] = on_msr,
+    [VM_EXIT_PIO] = on_pio,     [VM_EXIT_MMIO] = on_mmio,
+    [VM_EXIT_HLT] = on_hlt,     [VM_EXIT_TRIPLE_FAULT] = on_triple_fault,
+    [VM_EXIT_DEBUG] = on_debug, [VM_EXIT_FAIL] = on_fail,
+    [VM_EXIT_RDMSR] = on_msr,   [VM_EXIT_WRMSR] = on_msr,
 };
 
 static enum run_next tell_observers(struct vm *vm, const struct vm_exit *e,

@@ -74,7 +74,8 @@ static uint64_t mix(uint64_t h)
     return h ^ h >> 29;
 }
 
-static bool same_detail(const struct exit_detail *a, const struct exit_detail *b)
+static bool same_detail(const struct exit_detail *a,
+                        const struct exit_detail *b)
 {
     return a->rip == b->rip && a->what == b->what && a->kind == b->kind &&
            a->write == b->write;
@@ -83,7 +84,7 @@ static bool same_detail(const struct exit_detail *a, const struct exit_detail *b
 static void count_detail(struct exit_stats *stats, const struct vm_exit *e,
                          uint64_t ns)
 {
-    struct exit_detail key = { .rip = e->rip, .kind = (uint16_t)e->kind };
+    struct exit_detail key = {.rip = e->rip, .kind = (uint16_t)e->kind};
     uint64_t at;
 
     key.what = detail_of(e, &key.write);
@@ -111,7 +112,7 @@ void exit_stats_add(struct exit_stats *stats, const struct vm_exit *e,
 
 void exit_detail_text(const struct exit_detail *d, char *buf, size_t len)
 {
-    static const char *const sregs[] = { "ES", "CS", "SS", "DS", "FS", "GS" };
+    static const char *const sregs[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
     const char *way = d->write ? "write" : "read";
     unsigned long long what = d->what;
 

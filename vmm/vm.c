@@ -56,17 +56,17 @@ static const struct {
     const char *name;
     int status;
 } stop_rows[] = {
-    [VM_STOP_NONE] = { "running", EXIT_STATUS_OK },
-    [VM_STOP_POWEROFF] = { "power-off", EXIT_STATUS_OK },
-    [VM_STOP_RESET] = { "reset", EXIT_STATUS_RESET },
-    [VM_STOP_DEBUG_EXIT] = { "debug-exit port", EXIT_STATUS_OK },
-    [VM_STOP_TRIPLE_FAULT] = { "triple fault", EXIT_STATUS_TRIPLE_FAULT },
-    [VM_STOP_HALTED] = { "halted for ever", EXIT_STATUS_HALTED },
-    [VM_STOP_MAX_INSNS] = { "instruction limit", EXIT_STATUS_MAX_INSNS },
-    [VM_STOP_TIMEOUT] = { "time limit", EXIT_STATUS_TIMEOUT },
-    [VM_STOP_USER] = { "user", EXIT_STATUS_OK },
-    [VM_STOP_DEBUG] = { "debug stop", EXIT_STATUS_DEBUG },
-    [VM_STOP_FAILED] = { "failure", EXIT_STATUS_FAILED },
+    [VM_STOP_NONE] = {"running", EXIT_STATUS_OK},
+    [VM_STOP_POWEROFF] = {"power-off", EXIT_STATUS_OK},
+    [VM_STOP_RESET] = {"reset", EXIT_STATUS_RESET},
+    [VM_STOP_DEBUG_EXIT] = {"debug-exit port", EXIT_STATUS_OK},
+    [VM_STOP_TRIPLE_FAULT] = {"triple fault", EXIT_STATUS_TRIPLE_FAULT},
+    [VM_STOP_HALTED] = {"halted for ever", EXIT_STATUS_HALTED},
+    [VM_STOP_MAX_INSNS] = {"instruction limit", EXIT_STATUS_MAX_INSNS},
+    [VM_STOP_TIMEOUT] = {"time limit", EXIT_STATUS_TIMEOUT},
+    [VM_STOP_USER] = {"user", EXIT_STATUS_OK},
+    [VM_STOP_DEBUG] = {"debug stop", EXIT_STATUS_DEBUG},
+    [VM_STOP_FAILED] = {"failure", EXIT_STATUS_FAILED},
 };
 
 enum vm_stop_reason vm_stop_reason(const struct vm *vm)
@@ -183,7 +183,7 @@ void vm_config_init(struct vm_config *cfg)
     *cfg = (struct vm_config){
         .accel = "auto",
         .mem_bytes = 128ull << 20,
-        .serial = { "stdio", "null" },
+        .serial = {"stdio", "null"},
     };
 }
 
@@ -238,8 +238,8 @@ static int open_disks(struct vm *vm)
 {
     for (unsigned i = 0; i < VM_DISKS_MAX; i++) {
         const struct vm_disk *d = &vm->cfg.disk[i];
-        int err = d->path ? block_raw_open(&vm->disk[i], d->path, d->readonly)
-                          : 0;
+        int err =
+            d->path ? block_raw_open(&vm->disk[i], d->path, d->readonly) : 0;
         if (err)
             return err;
     }
@@ -251,16 +251,17 @@ static int create_machine(struct vm *vm)
     struct machine_config mc = {
         .mem_bytes = vm->cfg.mem_bytes,
         .irqchip_kernel = vm->cfg.accel_options.irqchip_kernel,
-        .kernel_gsi = { kernel_gsi, vm, 0 },
-        .host = {
-            .opaque = vm,
-            .reset = board_reset,
-            .poweroff = board_poweroff,
-            .debug_exit = board_debug_exit,
-            .nmi = board_nmi,
-            .set_a20 = board_set_a20,
-            .console = board_console,
-        },
+        .kernel_gsi = {kernel_gsi, vm, 0},
+        .host =
+            {
+                .opaque = vm,
+                .reset = board_reset,
+                .poweroff = board_poweroff,
+                .debug_exit = board_debug_exit,
+                .nmi = board_nmi,
+                .set_a20 = board_set_a20,
+                .console = board_console,
+            },
         .epoch_s = vm->cfg.interactive || vm->cfg.realtime
                        ? (uint64_t)time(NULL)
                        : FIXED_EPOCH_S,
@@ -328,7 +329,7 @@ static void io_kick(void *opaque)
 
 int vm_create(struct vm **out, const struct vm_config *cfg)
 {
-    static const struct debug_ctl no_debug = { .stop_icount = UINT64_MAX };
+    static const struct debug_ctl no_debug = {.stop_icount = UINT64_MAX};
     struct vm *vm = calloc(1, sizeof(*vm));
     int err;
 
@@ -411,7 +412,7 @@ static void on_timeout(void *opaque, int fd)
 
 static int arm_timeout(struct vm *vm)
 {
-    struct itimerspec its = { 0 };
+    struct itimerspec its = {0};
     double s = vm->cfg.timeout_s;
 
     if (s <= 0 || vm->timeout_fd >= 0)
@@ -419,7 +420,8 @@ static int arm_timeout(struct vm *vm)
     its.it_value.tv_sec = (time_t)s;
     its.it_value.tv_nsec = (long)((s - (double)(time_t)s) * 1e9) + 1;
     vm->timeout_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    if (vm->timeout_fd < 0 || timerfd_settime(vm->timeout_fd, 0, &its, NULL) < 0)
+    if (vm->timeout_fd < 0 ||
+        timerfd_settime(vm->timeout_fd, 0, &its, NULL) < 0)
         return -errno;
     return hostio_watch(vm->io, vm->timeout_fd, on_timeout, vm);
 }
@@ -436,7 +438,8 @@ static void idle(struct vm *vm)
     struct clock *clk = &vm->machine->clock;
     uint64_t now = clock_now(clk), next = clock_next(clk), waited;
 
-    if (!vm->halted_if && !vm->vcpu.nmi && !vm->cfg.accel_options.irqchip_kernel) {
+    if (!vm->halted_if && !vm->vcpu.nmi &&
+        !vm->cfg.accel_options.irqchip_kernel) {
         vm_set_stop(vm, VM_STOP_HALTED,
                     "the guest halted with interrupts off (HLT, IF=0)");
         return;
@@ -475,7 +478,7 @@ static int do_reset(struct vm *vm)
 static int run_once(struct vm *vm)
 {
     struct vcpu *vcpu = &vm->vcpu;
-    struct vm_exit e = { 0 };
+    struct vm_exit e = {0};
     int err;
 
     vcpu->deadline_ns = clock_next(&vm->machine->clock);

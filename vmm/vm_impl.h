@@ -22,9 +22,9 @@ struct vm {
     uint32_t debug_exit_value;
     char stop_text[160];
 
-    bool halted;        /* HLT: waits for an interrupt */
-    bool halted_if;     /* EFLAGS.IF at that HLT */
-    const char *reset_by; /* a chip asked for a reset; NULL: none */
+    bool halted;            /* HLT: waits for an interrupt */
+    bool halted_if;         /* EFLAGS.IF at that HLT */
+    const char *reset_by;   /* a chip asked for a reset; NULL: none */
     struct debug_ctl debug; /* as the debugger wants it */
     struct x86_state entry; /* state the boot loader made */
 

@@ -48,7 +48,7 @@ static size_t copy_gla(struct vm *vm, uint64_t gla, uint8_t *out,
                        const uint8_t *in, size_t len)
 {
     struct x86_phys phys = mem_phys(&vm->machine->mem);
-    struct x86_access look = { .no_check = true };
+    struct x86_access look = {.no_check = true};
     struct x86_paging paging;
     struct x86_state st;
     size_t done = 0;
@@ -102,7 +102,7 @@ void vm_digest(struct vm *vm, char hex[65])
 {
     const struct mem *mem = &vm->machine->mem;
     uint8_t digest[SHA256_DIGEST_LENGTH];
-    struct x86_state st = { 0 };
+    struct x86_state st = {0};
     SHA2_CTX ctx;
 
     SHA256Init(&ctx);

@@ -36,8 +36,8 @@ enum debug_hit {
 
 struct vm_exit {
     enum vm_exit_kind kind;
-    uint64_t rip;    /* linear is cs_base + rip; of the instruction */
-    uint64_t icount; /* instructions executed before it; 0 under KVM */
+    uint64_t rip;      /* linear is cs_base + rip; of the instruction */
+    uint64_t icount;   /* instructions executed before it; 0 under KVM */
     uint64_t start_ns; /* host monotonic when control left the guest; 0: the
                           moment the exit is reported */
     union {

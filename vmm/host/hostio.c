@@ -48,8 +48,8 @@ static void *helper_main(void *arg)
 {
     struct hostio *io = arg;
     struct pollfd fds[] = {
-        { .fd = io->epoll_fd, .events = POLLIN },
-        { .fd = io->quit_fd, .events = POLLIN },
+        {.fd = io->epoll_fd, .events = POLLIN},
+        {.fd = io->quit_fd, .events = POLLIN},
     };
 
     for (;;) {
@@ -148,14 +148,14 @@ static struct watch *find_watch(struct hostio *io, int fd)
 int hostio_watch(struct hostio *io, int fd, hostio_fn *fn, void *opaque)
 {
     struct watch *w = find_watch(io, -1);
-    struct epoll_event ev = { .events = EPOLLIN };
+    struct epoll_event ev = {.events = EPOLLIN};
 
     if (!w)
         return -ENOSPC;
     ev.data.u32 = (uint32_t)(w - io->watch);
     if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
         return -errno;
-    *w = (struct watch){ fd, fn, opaque };
+    *w = (struct watch){fd, fn, opaque};
     return 0;
 }
 
@@ -193,8 +193,8 @@ void hostio_dispatch(struct hostio *io)
 void hostio_wait(struct hostio *io, uint64_t timeout_ns)
 {
     struct pollfd fds[] = {
-        { .fd = io->epoll_fd, .events = POLLIN },
-        { .fd = io->wake_fd, .events = POLLIN },
+        {.fd = io->epoll_fd, .events = POLLIN},
+        {.fd = io->wake_fd, .events = POLLIN},
     };
     struct timespec ts = {
         .tv_sec = (time_t)(timeout_ns / 1000000000u),
