@@ -525,6 +525,7 @@ int vm_run(struct vm *vm)
     if (atomic_compare_exchange_strong(&vm->stop, &debug, VM_STOP_NONE))
         vm->stop_text[0] = '\0';
     vm->run_start_ns = host_now_ns();
+    vm->vcpu.clock_epoch_ns = vm->run_start_ns - vm->clock_base_ns;
     while (!err && atomic_load(&vm->stop) == VM_STOP_NONE)
         err = turn(vm);
     vm->clock_base_ns = clock_source(vm);

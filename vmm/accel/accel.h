@@ -181,7 +181,6 @@ struct vcpu {
     uint64_t clock_epoch_ns;
     /* KVM: at the exit run() has just returned; bt leaves them 0. */
     uint64_t exit_cs_base; /* e->rip + this is linear */
-    bool exit_if;          /* EFLAGS.IF: can an interrupt end this HLT? */
     struct accel_options {
         bool irqchip_kernel;  /* KVM: PIC, IOAPIC, LAPIC in the kernel */
         bool check_blocks;    /* bt: prove each block confined */

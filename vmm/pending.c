@@ -1,0 +1,51 @@
+/* Parts of the machine that are still being built; each goes as it lands. */
+#include <errno.h>
+
+#include "vmm/host/chardev_host.h"
+#include "vmm/machine/machine.h"
+
+#define PENDING __attribute__((weak))
+
+PENDING int chardev_open(struct chardev **out, const char *spec,
+                         const struct host_events *events)
+{
+    (void)out, (void)spec, (void)events;
+    return -ENOSYS;
+}
+
+PENDING void chardev_close(struct chardev *chr)
+{
+    (void)chr;
+}
+
+PENDING int machine_create(struct machine **out,
+                           const struct machine_config *cfg,
+                           uint64_t (*source)(void *opaque),
+                           void *source_opaque)
+{
+    (void)out, (void)cfg, (void)source, (void)source_opaque;
+    return -ENOSYS;
+}
+
+PENDING void machine_destroy(struct machine *m)
+{
+    (void)m;
+}
+
+PENDING void machine_reset(struct machine *m)
+{
+    (void)m;
+}
+
+PENDING int boot_load(struct machine *m, const struct boot_request *req,
+                      struct x86_state *st)
+{
+    (void)m, (void)req, (void)st;
+    return -ENOSYS;
+}
+
+PENDING int boot_disk(struct machine *m, struct x86_state *st)
+{
+    (void)m, (void)st;
+    return -ENOSYS;
+}
