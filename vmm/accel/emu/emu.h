@@ -35,12 +35,17 @@ struct emu_hooks {
     void (*tlb_flush)(void *opaque, bool global);
     /* Guest RAM that emu->code_pages marks was written.  May be NULL. */
     void (*code_written)(void *opaque, uint64_t gpa, unsigned len);
+    /*
+     * The instruction read or wrote data there (watchpoints).  NULL: nobody
+     * watches, and accesses are faster.
+     */
+    void (*accessed)(void *opaque, uint64_t gla, unsigned len, bool write);
 };
 
 #define EMU_TLB_SIZE 1024u /* direct mapped, by linear page number */
 
 struct emu_tlb_entry {
-    uint32_t tag;   /* gla page number << 1 | user, or ~0: empty */
+    uint64_t tag;   /* see emu_mem.c: page, user, generation */
     uint8_t rights; /* enum emu_right: checked and committed already */
     uint64_t gpa;   /* of the page */
     uint8_t *hva;   /* NULL: not RAM, go through the bus */
@@ -71,9 +76,18 @@ struct emu {
     struct x86_event fault;
     uint64_t fault_cr2; /* of #PF: written to CR2 when it is delivered */
     uint32_t fault_dr6; /* of #DB: bits to set in DR6 */
+    /*
+     * DR6 bits of the guest's own data and I/O breakpoints that the
+     * instruction at hand hit; a #DB trap is due after it (emu_step does it).
+     */
+    uint32_t trap_dr6;
 
     struct x86_paging paging; /* valid until emu_state_changed() */
+    bool watching;            /* accesses are looked at one by one */
+    bool a20;                 /* vcpu->a20 as the TLB knows it */
+    uint64_t tlb_generation;
     struct emu_tlb_entry tlb[EMU_TLB_SIZE];
+    struct emu_native *native; /* decoded and emitted instructions */
     /* The chain of exceptions on the way to a triple fault, oldest first. */
     struct emu_cause {
         uint8_t vector;
@@ -91,12 +105,16 @@ enum emu_result {
     EMU_UNSUPPORTED, /* 64-bit code, or Zydis and we do not know it */
 };
 
-/* ST is borrowed for emu's life. */
-void emu_init(struct emu *emu, struct vcpu *vcpu, struct x86_state *st,
-              const struct emu_hooks *hooks);
+/* ST is borrowed for emu's life.  0 or -errno, logged. */
+int emu_init(struct emu *emu, struct vcpu *vcpu, struct x86_state *st,
+             const struct emu_hooks *hooks);
+void emu_fini(struct emu *emu);
 
 /* Paging, segments or mode were changed from outside: forget what is cached. */
 void emu_state_changed(struct emu *emu);
+
+/* Forgets translations only: INVLPG, CR3.  Costs next to nothing. */
+void emu_tlb_flush(struct emu *emu);
 
 /*
  * Executes the instruction at CS:RIP, nothing more: no interrupts, no traps.
@@ -176,6 +194,19 @@ MUST_CHECK bool emu_push_at(struct emu *emu, uint32_t *sp, uint32_t value,
 MUST_CHECK bool emu_pop_at(struct emu *emu, uint32_t *sp, uint32_t *value,
                            unsigned size);
 
+/*
+ * Compares an access with DR0-3 and sets emu->trap_dr6.  emu_read/emu_write
+ * do it themselves; IN and OUT with CR4.DE call it with the port and IO set.
+ */
+void emu_match_breakpoints(struct emu *emu, uint64_t addr, unsigned len,
+                           bool write, bool io);
+
+/* Sets RIP to TARGET, cut to the operand size; #GP(0) beyond CS's limit. */
+MUST_CHECK bool emu_branch(struct emu *emu, uint64_t target);
+
+/* The segment of the default-DS operand of a string instruction. */
+enum x86_sreg emu_data_segment(const struct emu *emu);
+
 /* Operand size of the instruction at hand in bytes: 2 or 4. */
 unsigned emu_opsize(const struct emu *emu);
 
@@ -196,6 +227,11 @@ MUST_CHECK bool sys_write_cr(struct emu *emu, unsigned reg, uint32_t value);
 /* New RFLAGS from POPF or IRET, by CPL and IOPL; SIZE 2 or 4. */
 void sys_set_flags(struct emu *emu, uint32_t value, unsigned size);
 
-/* The rows of sys_insn.def, looked up by emu_execute; NULL: not there. */
+/*
+ * The rows of sys_insn.def, looked up by emu_execute; NULL: not there.
+ * Asked for first: what touches segment, control and debug registers (MOV),
+ * and far branches (JMP, CALL, RET with branch_type FAR).  POP of a segment
+ * register is emu's and calls sys_load_segment.
+ */
 emu_handler *sys_handler(ZydisMnemonic mnemonic);
 #endif
