@@ -1,29 +1,107 @@
 # Ringside.  `make help` lists what can be made.
-# All goals are built out of tree, in $(BUILD).
+# Everything is built out of tree, in $(BUILD).
 
-BUILD   ?= build
+BUILD  ?= build
+PREFIX ?= /usr/local
+OPT    ?= -O2
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-OPT     ?= -O2
-PREFIX  ?= /usr/local
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wundef -Wvla -Wcast-qual -Wformat=2 -Wimplicit-fallthrough \
         -Wconversion -Wsign-conversion
-CFLAGS   ?= $(OPT) -g
-ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror $(CFLAGS) $(SAN) \
+# Warnings are errors with the compilers that we know; another one's new
+# warning must not stop a newcomer.
+WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \
+          2>/dev/null)),-Werror)
+CFLAGS ?= $(OPT) -g
+ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(CFLAGS) $(SAN) \
             -fno-omit-frame-pointer -pthread
-LIBS     := -lZydis -lmd -pthread
+LIBS := -lZydis -lmd -pthread -ldl -lm
 
-SRCS  := $(shell find vmm gdbstub tui traces -name '*.c' -o -name '*.S' | sort)
-OBJS  := $(patsubst %,$(BUILD)/obj/%.o,$(SRCS))
+# What Debian has to provide: to build and run, and to test.
+DEPS := gcc libc6-dev make libzydis-dev libncurses-dev libedit-dev libdw-dev libmd-dev \
+        gcc-multilib cpio busybox-static
+TEST_DEPS := libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
+LINT_DEPS := clang-format clang-tidy shellcheck man-db
+FUZZ_DEPS := clang
+
+SRC_DIRS := $(wildcard vmm gdbstub tui traces)
+SRCS := $(shell find $(SRC_DIRS) -name '*.c' -o -name '*.S' | sort)
+OBJS := $(patsubst %,$(BUILD)/obj/%.o,$(SRCS))
 LIBOBJS := $(filter-out $(BUILD)/obj/vmm/main.c.o,$(OBJS))
 UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null | sort)
 UNIT_BINS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
+FUZZ_SRCS := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | sort)
+SCRIPTS := $(shell find tests labs tools .ci -name '*.sh' 2>/dev/null) .ci/run
 
-.PHONY: all unit clean help
-all: $(BUILD)/ringside ## build the monitor
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all demo test unit check-kvm lint asan bench fuzz install clean help \
+        guests docs deps test-deps
+
+##@ The two that a newcomer needs
+demo: deps ## boot the guests on both accelerators and compare their exits
+	@$(MAKE) --no-print-directory all guests
+	@BUILD=$(BUILD) tools/demo.sh
+test: deps test-deps ## run every test that this machine can run
+	@$(MAKE) --no-print-directory all guests unit-bins
+	@BUILD=$(BUILD) tests/run-all.sh
+
+##@ Building
+all: $(BUILD)/ringside ## build the monitor: build/ringside
+guests: ## build the guests that come with the source
+docs: $(BUILD)/docs/ringside.1 ## write what the tables document
+	@mkdir -p course-notes/generated
+	@cp $(BUILD)/docs/*.md course-notes/generated/
+
+# PREFIX and DESTDIR as usual.
+install: all guests $(BUILD)/docs/ringside.1 ## install under PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/ringside $(DESTDIR)$(PREFIX)/bin/ringside
+	install -D -m 644 $(BUILD)/docs/ringside.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/ringside.1
+	install -D -m 644 $(BUILD)/docs/ringside.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ringside
+	@for f in $(wildcard gdbstub/*.py) $(INSTALL_GUESTS); do \
+	    install -v -D -m 644 $$f \
+	        $(DESTDIR)$(PREFIX)/share/ringside/$$(basename $$f) || exit 1; \
+	done
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+##@ Testing
+unit: unit-bins ## the unit tests alone
+	@for t in $(UNIT_BINS); do $$t || exit 1; done
+check-kvm: all guests unit-bins ## the KVM tests, in a complete KVM under QEMU
+	@BUILD=$(BUILD) tests/check-kvm.sh
+asan: ## the tests again under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 \
+	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	    test
+lint: ## format, layers, lengths, generated pages, static analysis
+	@BUILD=$(BUILD) CC=$(CC) tests/lint/lint.sh
+bench: all guests ## measure; compares with QEMU where it is installed
+	@for b in $(wildcard tests/bench/*.sh); do BUILD=$(BUILD) $$b || exit 1; done
+fuzz: ## fuzz every parser for FUZZ_SECONDS (20) each
+	@BUILD=$(BUILD) tests/fuzz/fuzz.sh
+
+##@ Else
+deps: ## install the Debian packages that building needs
+	@tools/deps.sh $(DEPS)
+test-deps: ## install those that testing needs
+	@tools/deps.sh $(TEST_DEPS)
+lint-deps: ## install those that lint and fuzz need
+	@tools/deps.sh $(LINT_DEPS) $(FUZZ_DEPS)
+help: ## list the goals
+	@awk '/^##@ /{print "\n" substr($$0, 5) ":"} \
+	    /^[a-z-]+:.*## /{split($$0, a, ":.*## "); \
+	    printf "  make %-12s %s\n", a[1], a[2]}' Makefile
+
+# ---- how ------------------------------------------------------------------
+
+.PHONY: unit-bins lint-deps
+unit-bins: $(UNIT_BINS)
 
 $(BUILD)/ringside: $(OBJS)
 	@echo "  LD $@"; $(CC) $(ALLFLAGS) -o $@ $^ $(LIBS)
@@ -34,15 +112,14 @@ $(BUILD)/obj/%.o: %
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBOBJS)
 	@mkdir -p $(@D)
-	@echo "  LD $@"; $(CC) $(ALLFLAGS) -MMD -MP -o $@ $< $(LIBOBJS) $(LIBS) -lcmocka
+	@echo "  LD $@"; $(CC) $(ALLFLAGS) -MMD -MP -MT $@ -MF $@.d -o $@ $< \
+	    $(LIBOBJS) $(LIBS) -lcmocka
 
-unit: $(UNIT_BINS) ## build and run the unit tests
-	@for t in $(UNIT_BINS); do $$t || exit 1; done
+$(BUILD)/docs/ringside.1: $(BUILD)/ringside
+	@$(BUILD)/ringside gen-docs $(BUILD)/docs
 
-help: ## list the goals
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+# Guests say themselves how they are built; they add to `guests` and to
+# INSTALL_GUESTS.
+-include labs/guests/guests.mk
 
-clean: ## remove what was built
-	rm -rf $(BUILD)
-
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(addsuffix .d,$(UNIT_BINS))

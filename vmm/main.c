@@ -1,4 +1,7 @@
-int main(void)
+/* The `ringside` command.  All else is linked into the unit tests as well. */
+#include "vmm/cli.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return cli_main(argc, argv);
 }

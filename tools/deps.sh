@@ -1,0 +1,43 @@
+#!/bin/sh
+# Installs those of the named Debian packages that are missing.  As root or
+# through sudo; else prints the one line to run, and stops.
+#
+#   deps.sh PACKAGE...
+set -eu
+
+missing=
+for package in "$@"; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || :)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "This is no Debian.  Ringside needs these packages, or their like:"
+    echo "   $missing"
+    echo "If you have them, build with 'make all'."
+    exit 1
+fi
+line="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -eq 0 ]; then
+    as_root="env DEBIAN_FRONTEND=noninteractive"
+elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root="sudo env DEBIAN_FRONTEND=noninteractive"
+else
+    echo "Some packages are missing.  Please run as root, then try again:"
+    echo "    $line"
+    exit 1
+fi
+echo "Installing:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # words on purpose
+if ! $as_root $line >"$log" 2>&1; then
+    echo "... the package lists are old; updating them"
+    if ! { $as_root apt-get update && $as_root $line; } >"$log" 2>&1; then
+        tail -n 5 "$log"
+        echo "Could not install.  Please see to it, then try again:"
+        echo "    $line"
+        exit 1
+    fi
+fi
