@@ -1,26 +1,110 @@
 /* `ringside run`: one machine from power-on to its end, then the reports. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
+#include "vmm/cli_report.h"
 #include "vmm/exit_status.h"
 
+/* ---- signals: the machine stops, reports, and only then dies of it --------
+ */
+
+static struct vm *signalled_vm; /* handlers have no argument of ours */
+static volatile sig_atomic_t signal_taken;
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+static void on_stop_signal(int sig)
+{
+    int saved = errno;
+
+    signal_taken = sig;
+    if (signalled_vm)
+        vm_stop(signalled_vm, VM_STOP_USER);
+    errno = saved;
+}
+
+/* A second signal of the kind kills at once: SA_RESETHAND. */
+static void catch_signals(struct vm *vm)
+{
+    struct sigaction sa = {.sa_handler = on_stop_signal,
+                           .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+
+    signalled_vm = vm;
+    sigemptyset(&sa.sa_mask);
+    for (size_t i = 0; i < ARRAY_SIZE(stop_signals); i++)
+        sigaction(stop_signals[i], &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void release_signals(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(stop_signals); i++)
+        signal(stop_signals[i], SIG_DFL);
+    signalled_vm = NULL;
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+/* What options leave open is decided here, before a machine is made. */
+static int settle(struct cli *cli)
+{
+    struct vm_config *cfg = &cli->vm;
+    unsigned on_stdio = 0;
+
+    if (cli->operands)
+        cfg->guest = cli->operand[0];
+    if (!cfg->guest && !cfg->disk[0].path)
+        return cli_error(cli, "GUEST is missing (or give --disk)");
+    if (cfg->text_display && cli->serials == 0)
+        cfg->serial[0] = "null"; /* the terminal is the screen's */
+    for (unsigned i = 0; i < VM_SERIALS_MAX; i++)
+        on_stdio += cfg->serial[i] && strcmp(cfg->serial[i], "stdio") == 0;
+    if (on_stdio + cfg->text_display > 1)
+        return cli_error(cli, "only one of COM1, COM2 and --display text can "
+                              "have the terminal");
+    cfg->interactive = on_stdio + cfg->text_display > 0 && isatty(STDIN_FILENO);
+    return 0;
+}
+
+/* What a person wants to know who did not ask for anything. */
+static void say_why_it_ended(struct vm *vm)
+{
+    switch (vm_stop_reason(vm)) {
+    case VM_STOP_POWEROFF:
+    case VM_STOP_USER:
+        log_info("%s", vm_stop_text(vm));
+        break;
+    case VM_STOP_DEBUG_EXIT:
+        log_info("%s; exit status %d", vm_stop_text(vm), vm_exit_status(vm));
+        break;
+    default:
+        log_warn("%s", vm_stop_text(vm));
+    }
+}
 
 int cmd_run(struct cli *cli)
 {
-    (void)cli;
-    log_error("run: no machine is built in yet");
-    return EXIT_STATUS_SETUP;
-}
+    struct vm *vm;
+    int status;
 
-int cmd_doctor(struct cli *cli)
-{
-    (void)cli;
-    return EXIT_STATUS_OK;
-}
-
-int cmd_compare_stats(struct cli *cli)
-{
-    (void)cli;
-    return EXIT_STATUS_OK;
+    if (settle(cli))
+        return EXIT_STATUS_USAGE;
+    if (vm_create(&vm, &cli->vm))
+        return EXIT_STATUS_SETUP;
+    catch_signals(vm);
+    vm_run(vm);
+    release_signals();
+    status = vm_exit_status(vm);
+    say_why_it_ended(vm);
+    if (cli_report(cli, vm))
+        status = EXIT_STATUS_SETUP;
+    vm_destroy(vm);
+    if (signal_taken)
+        raise(signal_taken); /* the shell sees what we died of */
+    return status;
 }

@@ -1,0 +1,8 @@
+/* The reports at the end of a run: --stats, --digest, --report. */
+#ifndef VMM_CLI_REPORT_H
+#define VMM_CLI_REPORT_H
+#include "vmm/cli.h"
+
+/* Writes what CLI asks for about VM.  0 or -errno, logged. */
+int cli_report(const struct cli *cli, struct vm *vm);
+#endif
