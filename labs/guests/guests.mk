@@ -1,0 +1,72 @@
+# The built-in guests.  Included by the top Makefile; adds the goal `guests`.
+#
+#   $(BUILD)/guests/teach.elf   the teaching kernel, multiboot, with symbols
+#   $(BUILD)/guests/teach.img   the same as a disk image with a boot sector
+
+TEACH       := labs/guests/teach
+TEACH_BUILD := $(BUILD)/guests/teach
+TEACH_CC    := gcc -m32 -march=i686
+TEACH_FLAGS := -std=gnu17 -O1 -g -ffreestanding -fno-pic -fno-pie \
+               -fno-stack-protector -fno-asynchronous-unwind-tables \
+               -fno-omit-frame-pointer -fcf-protection=none \
+               -mgeneral-regs-only -fno-tree-loop-distribute-patterns \
+               $(WARN) -Werror
+TEACH_LINK  := -nostdlib -static -no-pie -Wl,--build-id=none \
+               -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
+
+TEACH_KERNEL := $(addprefix $(TEACH_BUILD)/, boot.S.o trap.S.o switch.S.o \
+                  $(patsubst $(TEACH)/%,%.o,$(sort $(wildcard $(TEACH)/*.c))) \
+                  files.o)
+TEACH_PROGS  := $(filter-out ulib,$(patsubst $(TEACH)/user/%.c,%,$(sort \
+                  $(wildcard $(TEACH)/user/*.c))))
+TEACH_TEXTS  := $(notdir $(sort $(wildcard $(TEACH)/files/*)))
+
+GUESTS := $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
+
+.PHONY: guests
+guests: $(GUESTS) ## build the built-in guests
+
+$(TEACH_BUILD)/%.c.o: $(TEACH)/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEACH_CC) $(TEACH_FLAGS) -MMD -MP -c -o $@ $<
+
+$(TEACH_BUILD)/%.S.o: $(TEACH)/%.S
+	@mkdir -p $(@D)
+	@echo "  AS $<"; $(TEACH_CC) -g -MMD -MP -c -o $@ $<
+
+# Programs, each with the library; what is embedded has no symbols.
+$(TEACH_BUILD)/user/%.elf: $(TEACH_BUILD)/user/%.c.o \
+    $(TEACH_BUILD)/user/ulib.c.o $(TEACH_BUILD)/format.c.o \
+    $(TEACH)/user/user.ld
+	@echo "  LD $@"; $(TEACH_CC) $(TEACH_LINK) -T $(TEACH)/user/user.ld \
+	    -o $@ $(filter %.o,$^)
+
+$(TEACH_BUILD)/file/%: $(TEACH_BUILD)/user/%.elf
+	@mkdir -p $(@D)
+	@objcopy --strip-all $< $@
+
+$(TEACH_BUILD)/file/%: $(TEACH)/files/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# The file table: names, contents, and where each begins and ends.
+$(TEACH_BUILD)/files.S: $(TEACH)/mkfiles.sh $(addprefix $(TEACH_BUILD)/file/,$(TEACH_PROGS) $(TEACH_TEXTS))
+	@sh $(TEACH)/mkfiles.sh $(filter-out %.sh,$^) >$@
+
+$(TEACH_BUILD)/files.o: $(TEACH_BUILD)/files.S
+	@$(TEACH_CC) -c -o $@ $<
+
+$(BUILD)/guests/teach.elf: $(TEACH_KERNEL) $(TEACH)/kernel.ld
+	@echo "  LD $@"; $(TEACH_CC) $(TEACH_LINK) -T $(TEACH)/kernel.ld \
+	    -o $@ $(TEACH_KERNEL)
+
+# The disk image: a boot sector that knows how long the kernel behind it is.
+$(TEACH_BUILD)/flat: $(BUILD)/guests/teach.elf
+	@objcopy -O binary $< $@
+
+$(BUILD)/guests/teach.img: $(TEACH)/bootsect.S $(TEACH_BUILD)/flat
+	@echo "  IMG $@"; sh $(TEACH)/mkimage.sh "$(TEACH_CC)" \
+	    $(TEACH)/bootsect.S $(TEACH_BUILD)/flat $(BUILD)/guests/teach.elf $@
+
+.SECONDARY:
+-include $(wildcard $(TEACH_BUILD)/*.d $(TEACH_BUILD)/user/*.d)
