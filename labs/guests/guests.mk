@@ -1,4 +1,4 @@
-# The built-in guests.  Included by the top Makefile; adds the goal `guests`.
+# The built-in guests.  Included by the top Makefile; adds to its goal `guests`.
 #
 #   $(BUILD)/guests/teach.elf   the teaching kernel, multiboot, with symbols
 #   $(BUILD)/guests/teach.img   the same as a disk image with a boot sector
@@ -10,7 +10,7 @@ TEACH_FLAGS := -std=gnu17 -O1 -g -ffreestanding -fno-pic -fno-pie \
                -fno-stack-protector -fno-asynchronous-unwind-tables \
                -fno-omit-frame-pointer -fcf-protection=none \
                -mgeneral-regs-only -fno-tree-loop-distribute-patterns \
-               $(WARN) -Werror
+               $(WARN) $(WERROR)
 TEACH_LINK  := -nostdlib -static -no-pie -Wl,--build-id=none \
                -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
 
@@ -21,10 +21,9 @@ TEACH_PROGS  := $(filter-out ulib,$(patsubst $(TEACH)/user/%.c,%,$(sort \
                   $(wildcard $(TEACH)/user/*.c))))
 TEACH_TEXTS  := $(notdir $(sort $(wildcard $(TEACH)/files/*)))
 
-GUESTS := $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
+INSTALL_GUESTS += $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
 
-.PHONY: guests
-guests: $(GUESTS) ## build the built-in guests
+guests: $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
 
 $(TEACH_BUILD)/%.c.o: $(TEACH)/%.c
 	@mkdir -p $(@D)
