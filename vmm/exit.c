@@ -48,7 +48,10 @@ static enum run_next on_hlt(struct vm *vm, struct vm_exit *e)
 {
     vm->halted = true;
     vm->halted_if = e->u.hlt.if_set;
-    return RUN_AGAIN;
+    if (!vm->debug.step)
+        return RUN_AGAIN;
+    vm_set_stop(vm, VM_STOP_DEBUG, "stepped HLT");
+    return RUN_STOP;
 }
 
 static enum run_next on_triple_fault(struct vm *vm, struct vm_exit *e)

@@ -519,11 +519,8 @@ static int turn(struct vm *vm)
 
 int vm_run(struct vm *vm)
 {
-    int debug = VM_STOP_DEBUG, err = arm_timeout(vm);
+    int err = arm_timeout(vm);
 
-    /* Only a debug stop can be left behind; the others are final. */
-    if (atomic_compare_exchange_strong(&vm->stop, &debug, VM_STOP_NONE))
-        vm->stop_text[0] = '\0';
     vm->run_start_ns = host_now_ns();
     vm->vcpu.clock_epoch_ns = vm->run_start_ns - vm->clock_base_ns;
     while (!err && atomic_load(&vm->stop) == VM_STOP_NONE)
@@ -549,6 +546,15 @@ int vm_set_debug(struct vm *vm, const struct debug_ctl *ctl)
 const struct vm_exit *vm_last_exit(const struct vm *vm)
 {
     return &vm->last_exit;
+}
+
+void vm_forget_stop(struct vm *vm)
+{
+    int debug = VM_STOP_DEBUG;
+
+    vm->last_exit = (struct vm_exit){ 0 };
+    if (atomic_compare_exchange_strong(&vm->stop, &debug, VM_STOP_NONE))
+        vm->stop_text[0] = '\0';
 }
 
 struct vcpu *vm_vcpu(struct vm *vm)

@@ -89,6 +89,8 @@ int vm_reset(struct vm *vm);
 int vm_set_debug(struct vm *vm, const struct debug_ctl *ctl);
 /* The exit that stopped the last vm_run(); kind DEBUG for VM_STOP_DEBUG. */
 const struct vm_exit *vm_last_exit(const struct vm *vm);
+/* After VM_STOP_DEBUG: lets the guest run again.  Other stops are final. */
+void vm_forget_stop(struct vm *vm);
 
 /* For the host side: terminals, sockets.  Valid as long as VM. */
 struct host_events vm_host_events(struct vm *vm);

@@ -118,6 +118,14 @@ struct debug_ctl {
     size_t bps, wps;
     const struct debug_bp *bp; /* borrowed until the next set_debug */
     const struct debug_wp *wp;
+    /*
+     * Asked at each hit of bp[index], before the instruction; false: go on as
+     * if it were not there.  NULL: every hit stops.  bt asks from within
+     * run(), so that a false condition costs a call and not an exit; KVM does
+     * not ask, and its caller has to after each exit.
+     */
+    bool (*bp_check)(void *opaque, size_t index, const struct x86_state *st);
+    void *bp_opaque;
 };
 
 struct accel_ops {

@@ -1,0 +1,130 @@
+/*
+ * The debugger's core: what gdb, the screen, the command line and the labs
+ * share.  Stop points, run control, and why the guest stopped.
+ *
+ * Stop points never change guest memory.  Under bt all of them work; what KVM
+ * cannot see is refused with a reason.
+ *
+ * Threads: struct debug belongs to the vCPU's thread.  Clients on other
+ * threads go through debug_server.h.
+ */
+#ifndef VMM_DEBUG_H
+#define VMM_DEBUG_H
+#include "vmm/vm.h"
+
+struct debug;
+
+/* ---- stop points ----------------------------------------------------------
+ */
+
+enum debug_point_kind {
+    DEBUG_POINT_LINEAR, /* execution at a linear address */
+    DEBUG_POINT_PHYS,   /* ... at a guest-physical address */
+    DEBUG_POINT_SEGOFF, /* ... at selector:offset */
+    DEBUG_POINT_WATCH,  /* data at a linear address */
+    DEBUG_POINT_CATCH,  /* an exit of some kind: port, MSR, vector, CR3... */
+};
+
+/* Which executions count; a field that is "any" does not filter. */
+struct debug_filter {
+    bool has_cr3;
+    uint64_t cr3;
+    int cpl;  /* 0 to 3, or -1: any */
+    int mode; /* enum x86_mode, or -1: any */
+};
+
+/* A condition; false: the hit is not even counted. */
+typedef bool debug_condition(void *opaque, struct debug *d,
+                             const struct x86_state *st);
+
+struct debug_point {
+    int id; /* 1, 2, ...: given by debug_add() */
+    enum debug_point_kind kind;
+    uint64_t addr;          /* linear, physical, or offset */
+    uint16_t selector;      /* SEGOFF */
+    uint64_t len;           /* WATCH: bytes; CATCH: values from addr, 0: any */
+    bool read, write;       /* WATCH; CATCH of ports and MSRs: in/out */
+    enum vm_exit_kind exit; /* CATCH: addr is port, MSR, vector, register */
+    struct debug_filter filter;
+    bool disabled;
+    bool temporary;  /* removed when it stops the guest */
+    uint64_t ignore; /* so many hits pass first */
+    uint64_t hits;
+    debug_condition *condition; /* NULL: always */
+    void *condition_opaque;
+    const void *owner; /* who made it: debug_remove_owner() */
+    char note[64];     /* the condition or name as a person typed it */
+};
+
+/* A point with nothing filtered, to be filled in. */
+void debug_point_init(struct debug_point *p, enum debug_point_kind kind,
+                      uint64_t addr);
+
+/* Copies P in.  Its id, or -errno: -ENOTSUP, -ENOSPC with the reason in WHY. */
+int debug_add(struct debug *d, const struct debug_point *p, char *why,
+              size_t len);
+int debug_remove(struct debug *d, int id); /* 0, or -ENOENT */
+void debug_remove_owner(struct debug *d, const void *owner);
+struct debug_point *debug_find(struct debug *d, int id);
+/* The N-th point in order of id; NULL past the last. */
+struct debug_point *debug_nth(struct debug *d, size_t n);
+
+/* ---- running --------------------------------------------------------------
+ */
+
+enum debug_run_kind {
+    DEBUG_RUN_CONTINUE,
+    DEBUG_RUN_STEP,   /* count instructions, into calls */
+    DEBUG_RUN_OVER,   /* one instruction; a call, INT or REP as a whole */
+    DEBUG_RUN_FINISH, /* until the current function returns */
+    DEBUG_RUN_TO,     /* until linear rip is addr */
+    DEBUG_RUN_RANGE,  /* until rip leaves [addr, end) */
+};
+
+struct debug_run {
+    enum debug_run_kind kind;
+    uint64_t count;       /* STEP: instructions; 0 means 1 */
+    uint64_t addr, end;   /* linear */
+    bool into_interrupts; /* a step may land in an interrupt's handler */
+};
+
+enum debug_reason {
+    DEBUG_REASON_NONE,
+    DEBUG_REASON_INTERRUPT, /* somebody asked: ^C */
+    DEBUG_REASON_STEP,      /* the step, finish or range is done */
+    DEBUG_REASON_BREAKPOINT,
+    DEBUG_REASON_WATCHPOINT,
+    DEBUG_REASON_CATCH,
+    DEBUG_REASON_TRIPLE_FAULT,
+    DEBUG_REASON_ENDED, /* the machine is off: vm_stop_reason() */
+};
+
+struct debug_stop {
+    enum debug_reason reason;
+    int point; /* id of the stop point, or 0 */
+    enum debug_point_kind point_kind;
+    uint64_t rip, linear_rip;
+    uint64_t icount; /* bt; 0 under KVM */
+    uint64_t gla;    /* WATCH: first byte touched */
+    uint64_t len;    /* WATCH: of the point */
+    bool write;
+    bool both;           /* WATCH: the point watches reads and writes */
+    struct vm_exit exit; /* CATCH: the exit itself */
+    char text[160];      /* for people, one line */
+};
+
+/* D is made once for a machine; it observes exits.  0 or -errno. */
+int debug_create(struct debug **out, struct vm *vm);
+void debug_destroy(struct debug *d);
+struct vm *debug_vm(struct debug *d);
+
+/* Runs the guest until it stops.  0 and *STOP, or -errno. */
+int debug_run(struct debug *d, const struct debug_run *how,
+              struct debug_stop *stop);
+/* The last stop; reason NONE before the first run. */
+const struct debug_stop *debug_last_stop(const struct debug *d);
+/* Stops debug_run() soon.  Any thread, or a signal handler. */
+void debug_interrupt(struct debug *d);
+
+const char *debug_reason_name(enum debug_reason reason);
+#endif
