@@ -28,7 +28,8 @@ struct machine_config {
     struct machine_host host;
     bool irqchip_kernel; /* PIC, IOAPIC, LAPIC are KVM's: make stubs' place */
     /* With irqchip_kernel: device pins go here instead (GSI number). */
-    struct irq_line kernel_gsi;
+    struct irq_line kernel_gsi; /* .set and .opaque; n is the ISA IRQ, so
+                                 * IRQ 0 is GSI 0: route it to I/O APIC pin 2 */
     uint64_t epoch_s; /* the RTC's start, Unix seconds: fixed under bt */
 };
 
@@ -40,6 +41,7 @@ struct machine {
     unsigned devices;
     struct device *device[MACHINE_DEVICES_MAX];
     struct machine_host host;
+    struct blockdev *disk[4];
     uint64_t mem_bytes;
 };
 
@@ -48,6 +50,13 @@ int machine_create(struct machine **out, const struct machine_config *cfg,
                    uint64_t (*source)(void *opaque), void *source_opaque);
 void machine_destroy(struct machine *m);
 void machine_reset(struct machine *m); /* devices and RAM's firmware tables */
+
+/* The local APIC's registers that live in the CPU: IA32_APIC_BASE, CR8. */
+uint64_t machine_get_apic_base(const struct machine *m);
+void machine_set_apic_base(struct machine *m, uint64_t msr);
+unsigned machine_get_cr8(const struct machine *m);
+void machine_set_cr8(struct machine *m, unsigned cr8);
+
 struct device *machine_find(const struct machine *m, const char *name);
 
 /* A key of the PS/2 keyboard, by set-1 make or break code (host side). */
@@ -75,6 +84,12 @@ struct boot_request {
  */
 int boot_load(struct machine *m, const struct boot_request *req,
               struct x86_state *st);
+/*
+ * The format that boot_load() would take PATH for: "bzImage", "multiboot",
+ * "ELF", "boot sector", "disk image" (a boot sector with more behind it: the
+ * caller may want it as disk 0), "flat"; NULL: none, or no such file.
+ */
+const char *boot_format_name(const char *path);
 /* Boots disk 0's first sector at 0:7C00, DL = 80h. */
 int boot_disk(struct machine *m, struct x86_state *st);
 #endif

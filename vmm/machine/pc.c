@@ -1,0 +1,299 @@
+/*
+ * The board: which chips there are, at which addresses, wired to what.
+ *
+ * Every device is a row of board[]; its pins name where they lead.  ISA
+ * interrupt n goes to the 8259A pair's input n and to the I/O APIC's pin n,
+ * but IRQ 0, which has pin 2, because pin 0 is the 8259A's INTR (MPS 1.4,
+ * "APIC I/O timer").  With the kernel's interrupt chips all three are left
+ * out, and ISA interrupts go to machine_config.kernel_gsi.
+ *
+ * RAM is one memfd in which offset and guest-physical address are equal; what
+ * lies behind the VGA window is never seen.  C0000h..FFFFFh is ROM.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/log.h"
+#include "vmm/dev/acpi_pm.h"
+#include "vmm/dev/ioapic.h"
+#include "vmm/dev/lapic.h"
+#include "vmm/machine/firmware.h"
+#include "vmm/machine/machine.h"
+
+#define MIB          (1ull << 20)
+#define MEM_MIN      MIB
+#define MEM_MAX      (3072 * MIB)
+#define VGA_BASE     0xa0000u
+#define ROM_AREA     0xc0000u
+#define ISA_TIMER    0u
+#define IOAPIC_TIMER 2u
+
+enum pin_kind { PIN_NONE, PIN_ISA, PIN_NMI, PIN_POWEROFF };
+
+struct pin {
+    enum pin_kind kind;
+    unsigned n;
+};
+
+struct board_row {
+    const struct device_class *class;
+    const char *name;
+    uint64_t base;
+    struct pin pin[4];
+    uint64_t arg;
+    bool irqchip; /* left out when the kernel has the interrupt chips */
+};
+
+/* clang-format off */
+static const struct board_row board[] = {
+    { &lapic_class,   "lapic",   LAPIC_BASE,   {{PIN_NMI, 0}}, .irqchip = true },
+    { &ioapic_class,  "ioapic",  IOAPIC_BASE,  {{PIN_NONE, 0}}, .irqchip = true },
+    { &acpi_pm_class, "acpi-pm", ACPI_PM_BASE, {{PIN_ISA, 9}, {PIN_POWEROFF, 0}}, .arg = 0 },
+};
+/* clang-format on */
+
+struct pc {
+    struct machine m;
+    struct irq_line kernel_gsi;
+    struct device *lapic, *ioapic; /* NULL: the kernel's */
+};
+
+static struct pc *pc_of(struct machine *m)
+{
+    return container_of(m, struct pc, m);
+}
+
+static const struct pc *pc_of_const(const struct machine *m)
+{
+    return (const struct pc *)(const void *)m;
+}
+
+/* ---- where pins lead ---------------------------------------------------- */
+
+static void isa_irq(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+
+    if (pc->kernel_gsi.set) {
+        pc->kernel_gsi.set(pc->kernel_gsi.opaque, n, level);
+        return;
+    }
+    if (pc->ioapic)
+        ioapic_set_pin(pc->ioapic, n == ISA_TIMER ? IOAPIC_TIMER : n, level);
+}
+
+static void nmi_pin(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+
+    (void)n;
+    if (level && pc->m.host.nmi)
+        pc->m.host.nmi(pc->m.host.opaque);
+}
+
+static void poweroff_pin(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+
+    (void)n;
+    if (level && pc->m.host.poweroff)
+        pc->m.host.poweroff(pc->m.host.opaque);
+}
+
+static void (*const pin_sink[])(void *, unsigned, bool) = {
+    [PIN_NONE] = NULL,
+    [PIN_ISA] = isa_irq,
+    [PIN_NMI] = nmi_pin,
+    [PIN_POWEROFF] = poweroff_pin,
+};
+
+/* ---- interrupts for the processor --------------------------------------- */
+
+static bool intc_pending(void *opaque)
+{
+    struct pc *pc = opaque;
+
+    return pc->lapic && lapic_pending(pc->lapic);
+}
+
+static int intc_ack(void *opaque)
+{
+    struct pc *pc = opaque;
+
+    return pc->lapic ? lapic_ack(pc->lapic) : -1;
+}
+
+static bool apic_send(void *opaque, const struct apic_msg *msg)
+{
+    struct pc *pc = opaque;
+
+    return lapic_accept(pc->lapic, msg);
+}
+
+static void connect_apics(struct pc *pc)
+{
+    pc->lapic = machine_find(&pc->m, "lapic");
+    pc->ioapic = machine_find(&pc->m, "ioapic");
+    if (!pc->lapic)
+        return;
+    lapic_connect(pc->lapic, (struct lapic_eoi){ioapic_eoi, pc->ioapic});
+    ioapic_connect(pc->ioapic, (struct ioapic_bus){apic_send, pc});
+}
+
+/* ---- building ----------------------------------------------------------- */
+
+static int add_memory(struct machine *m)
+{
+    int err;
+
+    if (m->mem_bytes < MEM_MIN || m->mem_bytes > MEM_MAX ||
+        m->mem_bytes % MIB != 0) {
+        log_error("%llu bytes of memory: the board takes 1 MiB to 3072 MiB, "
+                  "in whole MiB",
+                  (unsigned long long)m->mem_bytes);
+        return -EINVAL;
+    }
+    err = mem_init(&m->mem, m->mem_bytes);
+    if (err)
+        return err;
+    mem_add_slot(&m->mem, "RAM below 640K", 0, VGA_BASE, 0, false);
+    mem_add_slot(&m->mem, "ROM", ROM_AREA, MIB - ROM_AREA, ROM_AREA, true);
+    if (m->mem_bytes > MIB)
+        mem_add_slot(&m->mem, "RAM above 1M", MIB, m->mem_bytes - MIB, MIB,
+                     false);
+    return 0;
+}
+
+static int add_device(struct pc *pc, const struct board_row *row)
+{
+    struct machine *m = &pc->m;
+    struct device_env env = {&m->bus, &m->clock, &m->mem};
+    struct device_cfg cfg = {
+        .name = row->name,
+        .base = row->base,
+        .arg = row->arg,
+    };
+    int err;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cfg.irq); i++)
+        cfg.irq[i] = (struct irq_line){
+            .set = pin_sink[row->pin[i].kind],
+            .opaque = pc,
+            .n = row->pin[i].n,
+        };
+    assert(m->devices < MACHINE_DEVICES_MAX);
+    err = device_create(&m->device[m->devices], row->class, &env, &cfg);
+    if (err) {
+        log_error("cannot build the board: %s (%s) failed: error %d", row->name,
+                  row->class->name, -err);
+        return err;
+    }
+    m->devices++;
+    return 0;
+}
+
+int machine_create(struct machine **out, const struct machine_config *cfg,
+                   uint64_t (*source)(void *opaque), void *source_opaque)
+{
+    struct pc *pc = calloc(1, sizeof(*pc));
+    struct machine *m;
+    int err;
+
+    *out = NULL;
+    if (!pc)
+        return -ENOMEM;
+    m = &pc->m;
+    bus_init(&m->bus);
+    clock_init(&m->clock, source, source_opaque);
+    m->mem.fd = -1;
+    m->mem_bytes = cfg->mem_bytes;
+    m->host = cfg->host;
+    m->intc = (struct vcpu_intc){pc, intc_pending, intc_ack};
+    for (unsigned i = 0; i < ARRAY_SIZE(m->disk); i++)
+        m->disk[i] = cfg->disk[i];
+    if (cfg->irqchip_kernel)
+        pc->kernel_gsi = cfg->kernel_gsi;
+    err = add_memory(m);
+    for (unsigned i = 0; !err && i < ARRAY_SIZE(board); i++)
+        if (!(cfg->irqchip_kernel && board[i].irqchip))
+            err = add_device(pc, &board[i]);
+    if (err) {
+        machine_destroy(m);
+        return err;
+    }
+    connect_apics(pc);
+    machine_reset(m);
+    *out = m;
+    return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    while (m->devices > 0)
+        device_destroy(m->device[--m->devices]);
+    mem_fini(&m->mem);
+    free(pc_of(m));
+}
+
+void machine_reset(struct machine *m)
+{
+    for (unsigned i = 0; i < m->devices; i++)
+        m->device[i]->class->reset(m->device[i]);
+    firmware_install(m);
+}
+
+struct device *machine_find(const struct machine *m, const char *name)
+{
+    for (unsigned i = 0; i < m->devices; i++)
+        if (strcmp(m->device[i]->name, name) == 0)
+            return m->device[i];
+    return NULL;
+}
+
+/* ---- registers of the local APIC that live in the processor ------------- */
+
+uint64_t machine_get_apic_base(const struct machine *m)
+{
+    const struct pc *pc = pc_of_const(m);
+
+    return pc->lapic ? lapic_get_base(pc->lapic) : 0;
+}
+
+void machine_set_apic_base(struct machine *m, uint64_t msr)
+{
+    struct pc *pc = pc_of(m);
+
+    if (pc->lapic)
+        lapic_set_base(pc->lapic, msr);
+}
+
+unsigned machine_get_cr8(const struct machine *m)
+{
+    const struct pc *pc = pc_of_const(m);
+
+    return pc->lapic ? lapic_get_cr8(pc->lapic) : 0;
+}
+
+void machine_set_cr8(struct machine *m, unsigned cr8)
+{
+    struct pc *pc = pc_of(m);
+
+    if (pc->lapic)
+        lapic_set_cr8(pc->lapic, cr8);
+}
+
+/* ---- keyboard and screen ------------------------------------------------ */
+
+void machine_key(struct machine *m, uint8_t scancode)
+{
+    (void)m, (void)scancode;
+}
+
+void machine_screen(const struct machine *m, struct machine_screen *out)
+{
+    (void)m;
+    *out = (struct machine_screen){0};
+}
