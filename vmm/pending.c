@@ -18,25 +18,6 @@ PENDING void chardev_close(struct chardev *chr)
     (void)chr;
 }
 
-PENDING int machine_create(struct machine **out,
-                           const struct machine_config *cfg,
-                           uint64_t (*source)(void *opaque),
-                           void *source_opaque)
-{
-    (void)out, (void)cfg, (void)source, (void)source_opaque;
-    return -ENOSYS;
-}
-
-PENDING void machine_destroy(struct machine *m)
-{
-    (void)m;
-}
-
-PENDING void machine_reset(struct machine *m)
-{
-    (void)m;
-}
-
 PENDING int boot_load(struct machine *m, const struct boot_request *req,
                       struct x86_state *st)
 {
