@@ -27,13 +27,14 @@ bool chardev_spec_valid(const char *spec);
  */
 int chardev_open(struct chardev **out, const char *spec,
                  const struct host_events *events);
-void chardev_close(struct chardev *chr); /* NULL: nothing */
+void chardev_close(struct chardev *chr); /* an opened one; NULL: nothing */
 
 /*
  * For tests: output is kept, input is typed by the test.  Typed bytes that the
  * chip has no room for wait, as they do in the real backends.
  */
 int chardev_memory_create(struct chardev **out);
+void chardev_memory_destroy(struct chardev *chr);
 const char *chardev_memory_output(const struct chardev *chr, size_t *len);
 void chardev_memory_clear(struct chardev *chr);
 void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len);

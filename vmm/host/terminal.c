@@ -1,0 +1,154 @@
+#include "vmm/host/terminal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "vmm/base/log.h"
+
+static const int fatal_signals[] = {SIGABRT, SIGBUS,  SIGFPE,
+                                    SIGILL,  SIGSEGV, SIGSYS};
+
+static struct {
+    volatile sig_atomic_t raw;
+    bool prepared; /* atexit and handlers are there */
+    int fd;
+    struct termios cooked, raw_mode;
+    int leave_fd;
+    char leave[64];
+    void (*resume)(void);
+} term;
+
+static void write_all(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n <= 0)
+            return;
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+/* Not raw just now, but to be so when we continue. */
+static volatile sig_atomic_t raw_on_cont;
+
+void terminal_restore(void)
+{
+    int saved = errno;
+
+    raw_on_cont = 0;
+    if (!term.raw)
+        return;
+    term.raw = 0;
+    write_all(term.leave_fd, term.leave, strlen(term.leave));
+    tcsetattr(term.fd, TCSANOW, &term.cooked);
+    errno = saved;
+}
+
+/* In the background tcsetattr() would stop us: then wait for another CONT. */
+static void make_raw(void)
+{
+    if (tcgetpgrp(term.fd) == getpgrp() &&
+        tcsetattr(term.fd, TCSANOW, &term.raw_mode) == 0)
+        term.raw = 1;
+}
+
+static void on_fatal(int sig)
+{
+    terminal_restore();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_tstp(int sig)
+{
+    int saved = errno;
+    bool raw = term.raw || raw_on_cont;
+
+    (void)sig;
+    terminal_restore();
+    raw_on_cont = raw;
+    raise(SIGSTOP);
+    errno = saved;
+}
+
+static void on_cont(int sig)
+{
+    int saved = errno;
+
+    (void)sig;
+    if (raw_on_cont || term.raw)
+        make_raw();
+    if (term.raw && term.resume)
+        term.resume();
+    errno = saved;
+}
+
+static void take_signal(int sig, void (*handler)(int), int flags)
+{
+    struct sigaction old, sa = {.sa_handler = handler, .sa_flags = flags};
+
+    sigemptyset(&sa.sa_mask);
+    if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+        sigaction(sig, &sa, NULL);
+}
+
+static void prepare(void)
+{
+    if (term.prepared)
+        return;
+    term.prepared = true;
+    atexit(terminal_restore);
+    for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
+        take_signal(fatal_signals[i], on_fatal, SA_ONSTACK);
+    take_signal(SIGTSTP, on_tstp, SA_RESTART);
+    take_signal(SIGCONT, on_cont, SA_RESTART);
+}
+
+int terminal_raw(int fd)
+{
+    if (term.raw)
+        return 0;
+    if (!isatty(fd))
+        return -ENOTTY;
+    if (tcgetattr(fd, &term.cooked) < 0) {
+        int err = -errno;
+
+        log_error("cannot read the terminal's mode: %s", strerror(-err));
+        return err;
+    }
+    term.raw_mode = term.cooked;
+    /* All but OPOST: our own lines end in a bare newline. */
+    term.raw_mode.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP |
+                                         INLCR | IGNCR | ICRNL | IXON);
+    term.raw_mode.c_lflag &=
+        ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    term.raw_mode.c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
+    term.raw_mode.c_cflag |= CS8;
+    term.raw_mode.c_cc[VMIN] = 1;
+    term.raw_mode.c_cc[VTIME] = 0;
+    term.fd = fd;
+    prepare();
+    make_raw();
+    raw_on_cont = !term.raw;
+    return 0;
+}
+
+void terminal_set_leave(int fd, const char *bytes, void (*resume)(void))
+{
+    size_t len = strlen(bytes);
+
+    assert(len < sizeof(term.leave));
+    term.leave[0] = '\0'; /* a signal here finds all of it or nothing */
+    term.leave_fd = fd;
+    if (len) {
+        memcpy(term.leave + 1, bytes + 1, len);
+        term.leave[0] = bytes[0];
+    }
+    term.resume = resume;
+}

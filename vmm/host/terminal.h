@@ -1,0 +1,25 @@
+/*
+ * The terminal in raw mode, and back again whatever happens: at exit, on
+ * fatal signals, when stopped (SIGTSTP) and continued.
+ *
+ * There is one terminal to a process and signal handlers have no argument, so
+ * this file keeps its state in statics.  Handlers that were there before are
+ * kept: only signals at SIG_DFL are taken, and whoever takes SIGSEGV later
+ * passes on what is not its own.
+ */
+#ifndef VMM_HOST_TERMINAL_H
+#define VMM_HOST_TERMINAL_H
+#include "vmm/base/base.h"
+
+/* 0, or -ENOTTY, or -errno logged.  A second call does nothing. */
+int terminal_raw(int fd);
+/* Async-signal-safe; does nothing when not raw. */
+void terminal_restore(void);
+
+/*
+ * Bytes that terminal_restore() writes to FD first, to leave a full-screen
+ * display (at most 63; "" for none).  RESUME runs after SIGCONT, in the
+ * handler: it may only set a flag.
+ */
+void terminal_set_leave(int fd, const char *bytes, void (*resume)(void));
+#endif
