@@ -1,22 +1,9 @@
 /* Parts of the machine that are still being built; each goes as it lands. */
 #include <errno.h>
 
-#include "vmm/host/chardev_host.h"
 #include "vmm/machine/machine.h"
 
 #define PENDING __attribute__((weak))
-
-PENDING int chardev_open(struct chardev **out, const char *spec,
-                         const struct host_events *events)
-{
-    (void)out, (void)spec, (void)events;
-    return -ENOSYS;
-}
-
-PENDING void chardev_close(struct chardev *chr)
-{
-    (void)chr;
-}
 
 PENDING int boot_load(struct machine *m, const struct boot_request *req,
                       struct x86_state *st)

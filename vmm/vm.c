@@ -5,6 +5,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,9 +204,14 @@ static void events_quit(void *opaque)
     vm_kick(opaque);
 }
 
+/* Also when the time limit is over: its watch runs only between exits. */
 static bool events_stopping(void *opaque)
 {
-    return atomic_load(&((struct vm *)opaque)->stop) != VM_STOP_NONE;
+    struct vm *vm = opaque;
+    struct pollfd limit = {.fd = vm->timeout_fd, .events = POLLIN};
+
+    return atomic_load(&vm->stop) != VM_STOP_NONE ||
+           (vm->timeout_fd >= 0 && poll(&limit, 1, 0) > 0);
 }
 
 struct host_events vm_host_events(struct vm *vm)
