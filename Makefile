@@ -18,7 +18,7 @@ WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \
 CFLAGS ?= $(OPT) -g
 ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(CFLAGS) $(SAN) \
             -fno-omit-frame-pointer -pthread
-LIBS := -lZydis -lmd -pthread -ldl -lm
+LIBS := -lZydis -lmd -ldw -lelf -pthread -ldl -lm
 
 # What Debian has to provide: to build and run, and to test.
 DEPS := gcc libc6-dev make libzydis-dev libncurses-dev libedit-dev libdw-dev libmd-dev \

@@ -1,0 +1,207 @@
+#include "vmm/view/symbols.h"
+
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/log.h"
+
+struct symbol {
+    uint64_t addr, size;
+    const char *name; /* in the ELF file's string table */
+};
+
+struct symbols {
+    Dwfl *dwfl;
+    Dwfl_Module *module;
+    int64_t delta;
+    struct symbol *by_addr, *by_name;
+    size_t count;
+};
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+};
+
+static int compare_addr(const void *a, const void *b)
+{
+    const struct symbol *x = a, *y = b;
+
+    if (x->addr != y->addr)
+        return x->addr < y->addr ? -1 : 1;
+    /* Of two names for one place the sized one is the function. */
+    return (x->size > y->size) - (x->size < y->size);
+}
+
+static int compare_name(const void *a, const void *b)
+{
+    return strcmp(((const struct symbol *)a)->name,
+                  ((const struct symbol *)b)->name);
+}
+
+static bool is_useful(const GElf_Sym *sym, const char *name)
+{
+    unsigned type = GELF_ST_TYPE(sym->st_info);
+
+    return name && name[0] && sym->st_shndx != SHN_UNDEF &&
+           type != STT_SECTION && type != STT_FILE;
+}
+
+static int collect(struct symbols *s)
+{
+    int total = dwfl_module_getsymtab(s->module);
+
+    if (total < 0)
+        return -ENOEXEC;
+    s->by_addr = calloc((size_t)total + 1, sizeof(*s->by_addr));
+    s->by_name = calloc((size_t)total + 1, sizeof(*s->by_name));
+    if (!s->by_addr || !s->by_name)
+        return -ENOMEM;
+    for (int i = 0; i < total; i++) {
+        GElf_Addr addr;
+        GElf_Sym sym;
+        const char *name = dwfl_module_getsym_info(s->module, i, &sym, &addr,
+                                                   NULL, NULL, NULL);
+        if (is_useful(&sym, name))
+            s->by_addr[s->count++] = (struct symbol){addr, sym.st_size, name};
+    }
+    memcpy(s->by_name, s->by_addr, s->count * sizeof(*s->by_name));
+    qsort(s->by_addr, s->count, sizeof(*s->by_addr), compare_addr);
+    qsort(s->by_name, s->count, sizeof(*s->by_name), compare_name);
+    return 0;
+}
+
+int symbols_load(struct symbols **out, const char *path)
+{
+    struct symbols *s = calloc(1, sizeof(*s));
+    int err = -ENOEXEC;
+
+    *out = NULL;
+    if (!s)
+        return -ENOMEM;
+    s->dwfl = dwfl_begin(&callbacks);
+    if (s->dwfl)
+        s->module = dwfl_report_offline(s->dwfl, "", path, -1);
+    if (s->module) {
+        dwfl_report_end(s->dwfl, NULL, NULL);
+        err = collect(s);
+    }
+    if (err) {
+        symbols_free(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+void symbols_free(struct symbols *s)
+{
+    if (!s)
+        return;
+    if (s->dwfl)
+        dwfl_end(s->dwfl);
+    free(s->by_addr);
+    free(s->by_name);
+    free(s);
+}
+
+void symbols_relocate(struct symbols *s, int64_t delta)
+{
+    s->delta = delta;
+}
+
+size_t symbols_count(const struct symbols *s)
+{
+    return s ? s->count : 0;
+}
+
+const char *symbols_at(const struct symbols *s, uint64_t addr, uint64_t *offset)
+{
+    size_t lo = 0, hi = s ? s->count : 0;
+    const struct symbol *sym;
+
+    addr -= s ? (uint64_t)s->delta : 0;
+    while (lo < hi) { /* the last symbol at or below addr */
+        size_t mid = (lo + hi) / 2;
+        if (s->by_addr[mid].addr <= addr)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == 0)
+        return NULL;
+    sym = &s->by_addr[lo - 1];
+    /* Assembly labels have no size: they reach to the next symbol. */
+    if (sym->size ? addr - sym->addr >= sym->size : lo == s->count)
+        return NULL;
+    *offset = addr - sym->addr;
+    return sym->name;
+}
+
+bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr,
+                    uint64_t *size)
+{
+    struct symbol key = {.name = name};
+    const struct symbol *sym;
+
+    if (!s)
+        return false;
+    sym = bsearch(&key, s->by_name, s->count, sizeof(key), compare_name);
+    if (!sym)
+        return false;
+    *addr = sym->addr + (uint64_t)s->delta;
+    if (size)
+        *size = sym->size;
+    return true;
+}
+
+const char *symbols_complete(const struct symbols *s, const char *prefix,
+                             size_t n)
+{
+    size_t len = strlen(prefix), lo = 0, hi = s ? s->count : 0;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (strcmp(s->by_name[mid].name, prefix) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (!s || lo + n >= s->count ||
+        strncmp(s->by_name[lo + n].name, prefix, len) != 0)
+        return NULL;
+    return s->by_name[lo + n].name;
+}
+
+bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
+                  int *line)
+{
+    Dwfl_Line *l;
+
+    if (!s)
+        return false;
+    l = dwfl_module_getsrc(s->module, addr - (uint64_t)s->delta);
+    if (!l)
+        return false;
+    *file = dwfl_lineinfo(l, NULL, line, NULL, NULL, NULL);
+    return *file != NULL;
+}
+
+void symbols_format(const struct symbols *s, uint64_t addr, char *buf,
+                    size_t len)
+{
+    uint64_t offset = 0;
+    const char *name = symbols_at(s, addr, &offset);
+
+    if (!name)
+        snprintf(buf, len, "%#llx", (unsigned long long)addr);
+    else if (offset)
+        snprintf(buf, len, "%s+%#llx", name, (unsigned long long)offset);
+    else
+        snprintf(buf, len, "%s", name);
+}

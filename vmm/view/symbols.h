@@ -1,0 +1,37 @@
+/*
+ * Names, sizes and source lines of a guest's program, from its ELF file and
+ * DWARF by elfutils.  Knows nothing of machines.
+ */
+#ifndef VMM_VIEW_SYMBOLS_H
+#define VMM_VIEW_SYMBOLS_H
+#include "vmm/base/base.h"
+
+struct symbols;
+
+/* PATH is an ELF file.  0, or -errno: -ENOEXEC if it is not one. */
+int symbols_load(struct symbols **out, const char *path);
+void symbols_free(struct symbols *s); /* NULL: nothing */
+
+/* Every address from now on is DELTA more than the file says. */
+void symbols_relocate(struct symbols *s, int64_t delta);
+
+/* In all of these S may be NULL: nothing is known. */
+
+/* The symbol that holds ADDR and how far in; NULL if there is none. */
+const char *symbols_at(const struct symbols *s, uint64_t addr,
+                       uint64_t *offset);
+bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr,
+                    uint64_t *size);
+/* The N-th name in alphabetical order that starts with PREFIX, or NULL. */
+const char *symbols_complete(const struct symbols *s, const char *prefix,
+                             size_t n);
+size_t symbols_count(const struct symbols *s);
+
+/* Source file (owned by S) and line of ADDR; false if not known. */
+bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
+                  int *line);
+
+/* "name+0x12", or "0x1234" if no symbol holds it. */
+void symbols_format(const struct symbols *s, uint64_t addr, char *buf,
+                    size_t len);
+#endif
