@@ -1,0 +1,113 @@
+/* What the files of this folder share.  Nobody else includes this. */
+#ifndef VMM_ACCEL_KVM_KVM_IMPL_H
+#define VMM_ACCEL_KVM_KVM_IMPL_H
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "vmm/accel/kvm/kvm.h"
+
+/* The signal that gets a thread out of KVM_RUN.  Its handler does next to
+ * nothing; SIGRTMIN itself is often a debugger's or a library's. */
+#define KVM_KICK_SIGNAL (SIGRTMIN + 5)
+
+#define KVM_CPUID_MAX  128u
+#define KVM_STATE_MSRS 11u
+
+/* One open statistics file: its layout never changes, so it is read once. */
+struct kvm_stats_file {
+    int fd; /* -1: none */
+    bool vcpu;
+    struct kvm_stats_header header;
+    char *desc; /* descriptors, header.num_desc * desc_size; owned */
+    size_t desc_size;
+};
+
+struct kvm_accel {
+    struct vcpu *vcpu;
+    int sys_fd, vm_fd, vcpu_fd;
+    struct kvm_run *run; /* shared with the kernel */
+    size_t run_len;
+
+    bool irqchip_kernel;
+    bool has_sregs2, has_blockirq, has_emulation_exit;
+    struct mem_slot slot[MEM_SLOTS_MAX]; /* as the kernel has them; len 0: no */
+    bool msr_known[KVM_STATE_MSRS];      /* rows of the table in kvm_state.c */
+
+    /* The thread that runs the vCPU, for kick(); 0: none yet. */
+    _Atomic pid_t tid;
+    timer_t timer;
+    bool timer_made;
+    uint64_t armed_ns; /* CLOCK_MONOTONIC; 0: the timer is off */
+    volatile sig_atomic_t timer_fired;
+
+    /* State between runs. */
+    bool io_pending; /* KVM has to see the exit's data before anything else */
+    bool halted;     /* HLT, and the kernel does not wait for us */
+    bool shutdown;   /* triple fault; until set_state() */
+    bool stashed;    /* run() returns this exit before it runs anything */
+    struct vm_exit stash;
+    bool sync_valid;  /* run->s.regs is the state now */
+    bool cache_valid; /* cache is the state now: nothing ran since */
+    struct x86_state cache;
+    struct x86_state *emulating; /* the live state while emu works on it */
+    unsigned emulated;           /* in a row, without KVM getting anywhere */
+    uint64_t emulated_rip;
+    char fail_text[200];
+
+    /* Debugging: kvm_debug.c. */
+    struct debug_ctl debug; /* arrays borrowed from the caller */
+    bool debug_on;          /* KVM_SET_GUEST_DEBUG is in force */
+    bool step_all;          /* more breakpoints than registers */
+    uint64_t hw_addr[4];    /* what DR0 to DR3 watch */
+    uint64_t hw_dr7;
+    uint64_t hit_gla; /* breakpoint reported at the last exit */
+    bool hit_valid;
+
+    struct kvm_stats_file stats[2]; /* VM, vCPU */
+};
+
+static inline struct kvm_accel *kvm_of(const struct vcpu *vcpu)
+{
+    return vcpu->accel;
+}
+
+/* ioctl() with -errno.  Not for KVM_RUN's expected EINTR. */
+int kvm_ioctl(int fd, unsigned long request, void *arg);
+/* ... and one log line on failure. */
+int kvm_ioctl_log(int fd, unsigned long request, void *arg, const char *what);
+
+/* kvm_cpuid.c: tells KVM what CPUID says.  0 or -errno. */
+int kvm_cpuid_init(struct kvm_accel *k);
+
+/* kvm_state.c */
+int kvm_state_init(struct kvm_accel *k);
+int kvm_get_state(struct vcpu *vcpu, struct x86_state *st);
+int kvm_set_state(struct vcpu *vcpu, const struct x86_state *st);
+/* Forgets what is cached, so that the next access goes to the kernel. */
+void kvm_state_changed(struct kvm_accel *k);
+
+/* kvm_run.c */
+int kvm_run(struct vcpu *vcpu, struct vm_exit *why);
+void kvm_kick(struct vcpu *vcpu);
+/* Lets KVM finish the instruction of the last exit.  0 or -errno. */
+int kvm_complete_io(struct kvm_accel *k);
+int kvm_run_init(struct kvm_accel *k);
+void kvm_run_fini(struct kvm_accel *k);
+
+/* kvm_emulate.c: the instruction KVM could not do.  True: *WHY is an exit. */
+bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why);
+
+/* kvm_debug.c */
+int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl);
+/* Before each entry.  True: *WHY is an exit, do not enter. */
+bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why);
+/* KVM_EXIT_DEBUG.  True: *WHY is an exit; false: the guest's own, go on. */
+bool kvm_debug_exit(struct kvm_accel *k, struct vm_exit *why);
+
+/* kvm_stats.c */
+void kvm_stats_init(struct kvm_accel *k);
+void kvm_stats_fini(struct kvm_accel *k);
+void kvm_dump(struct vcpu *vcpu, struct strbuf *out);
+#endif

@@ -1,0 +1,182 @@
+/*
+ * The kernel's own counters of a VM and its vCPU (KVM_GET_STATS_FD), which
+ * describe themselves: names, units and kinds come from the kernel, so that a
+ * new one needs no change here.  virt/kvm/api.rst 4.133.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vmm/accel/kvm/kvm_impl.h"
+
+/* More than any kernel has; a wrong header must not make us allocate. */
+#define STATS_DESC_MAX   1024u
+#define STATS_VALUES_MAX 256u
+
+static bool read_all(int fd, void *buf, size_t len, off_t at)
+{
+    return pread(fd, buf, len, at) == (ssize_t)len;
+}
+
+static bool open_file(struct kvm_stats_file *f, int owner)
+{
+    size_t len;
+
+    f->fd = ioctl(owner, KVM_GET_STATS_FD, NULL);
+    if (f->fd < 0)
+        return false;
+    if (!read_all(f->fd, &f->header, sizeof(f->header), 0) ||
+        f->header.num_desc > STATS_DESC_MAX || f->header.name_size > 256)
+        return false;
+    f->desc_size = sizeof(struct kvm_stats_desc) + f->header.name_size;
+    len = f->desc_size * f->header.num_desc;
+    f->desc = malloc(len);
+    return f->desc && read_all(f->fd, f->desc, len, f->header.desc_offset);
+}
+
+static void close_file(struct kvm_stats_file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->desc);
+    f->fd = -1;
+    f->desc = NULL;
+}
+
+void kvm_stats_init(struct kvm_accel *k)
+{
+    const int owner[] = {k->vm_fd, k->vcpu_fd};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(owner); i++) {
+        k->stats[i].vcpu = i == 1;
+        if (!open_file(&k->stats[i], owner[i]))
+            close_file(&k->stats[i]);
+    }
+}
+
+void kvm_stats_fini(struct kvm_accel *k)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(k->stats); i++)
+        close_file(&k->stats[i]);
+}
+
+static const char *unit_name(uint32_t flags)
+{
+    static const struct {
+        uint32_t unit;
+        const char *name;
+    } names[] = {
+        {KVM_STATS_UNIT_BYTES, "bytes"},
+        {KVM_STATS_UNIT_SECONDS, "s"},
+        {KVM_STATS_UNIT_CYCLES, "cycles"},
+        {4 << KVM_STATS_UNIT_SHIFT, "bool"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if ((flags & KVM_STATS_UNIT_MASK) == names[i].unit)
+            return names[i].name;
+    return "";
+}
+
+static struct kvm_stat *append(struct kvm_stat **list, int *n)
+{
+    struct kvm_stat *grown;
+
+    if ((*n & (*n - 1)) == 0) { /* full at each power of two */
+        grown = realloc(*list, sizeof(**list) * (*n ? 2 * (size_t)*n : 1));
+        if (!grown)
+            return NULL;
+        *list = grown;
+    }
+    return &(*list)[(*n)++];
+}
+
+static int read_desc(const struct kvm_stats_file *f,
+                     const struct kvm_stats_desc *d, struct kvm_stat **list,
+                     int *n)
+{
+    uint64_t value[STATS_VALUES_MAX];
+    const char *name = (const char *)d + sizeof(*d);
+    unsigned size = d->size < STATS_VALUES_MAX ? d->size : STATS_VALUES_MAX;
+
+    if (!read_all(f->fd, value, size * sizeof(value[0]),
+                  (off_t)f->header.data_offset + d->offset))
+        return -EIO;
+    for (unsigned i = 0; i < size; i++) {
+        struct kvm_stat *s = append(list, n);
+
+        if (!s)
+            return -ENOMEM;
+        *s = (struct kvm_stat){
+            .unit = unit_name(d->flags),
+            .exponent = d->exponent,
+            .kind = (enum kvm_stat_kind)(d->flags & KVM_STATS_TYPE_MASK),
+            .bucket = i,
+            .vcpu = f->vcpu,
+            .value = value[i],
+        };
+        strncpy(s->name, name, sizeof(s->name) - 1);
+    }
+    return 0;
+}
+
+int kvm_stats_read(const struct vcpu *vcpu, struct kvm_stat **out)
+{
+    const struct kvm_accel *k = kvm_of(vcpu);
+    int n = 0, ret;
+
+    *out = NULL;
+    if (vcpu->ops != &accel_kvm || !k)
+        return -ENOTSUP;
+    for (unsigned i = 0; i < ARRAY_SIZE(k->stats); i++) {
+        const struct kvm_stats_file *f = &k->stats[i];
+
+        for (unsigned d = 0; f->fd >= 0 && d < f->header.num_desc; d++) {
+            ret = read_desc(f, (const void *)(f->desc + d * f->desc_size), out,
+                            &n);
+            if (ret < 0) {
+                free(*out);
+                *out = NULL;
+                return ret;
+            }
+        }
+    }
+    return n ? n : -ENOTSUP;
+}
+
+uint64_t kvm_stats_get(const struct kvm_stat *stats, int count,
+                       const char *name)
+{
+    const struct kvm_stat *found = NULL;
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(stats[i].name, name) == 0 && (!found || stats[i].vcpu))
+            found = &stats[i];
+    return found ? found->value : 0;
+}
+
+void kvm_dump(struct vcpu *vcpu, struct strbuf *out)
+{
+    struct kvm_stat *list;
+    int n = kvm_stats_read(vcpu, &list);
+
+    if (n < 0) {
+        strbuf_puts(out, "This kernel does not show its own exit counters "
+                         "(Linux 5.14 does).\n");
+        return;
+    }
+    strbuf_puts(out, "Counted by the kernel, of exits that it may have handled "
+                     "alone:\n");
+    for (int i = 0; i < n; i++) {
+        const struct kvm_stat *s = &list[i];
+
+        if (s->value == 0 || s->kind >= KVM_STAT_LINEAR)
+            continue;
+        strbuf_printf(out, "  %-28s %14llu %s%s\n", s->name,
+                      (unsigned long long)s->value,
+                      s->exponent == -9 ? "n" : "", s->unit);
+    }
+    free(list);
+}
