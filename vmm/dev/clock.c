@@ -49,6 +49,15 @@ void clock_arm(struct clock *clk, struct clock_timer *t, uint64_t deadline)
     *p = t;
 }
 
+void clock_timer_snap(struct clock *clk, struct clock_timer *t, struct snap *s)
+{
+    uint64_t deadline = t->deadline;
+
+    snap_bytes(s, t->name, &deadline, sizeof(deadline));
+    if (!s->saving && !s->err)
+        clock_arm(clk, t, deadline);
+}
+
 uint64_t clock_next(const struct clock *clk)
 {
     return clk->armed ? clk->armed->deadline : CLOCK_NEVER;

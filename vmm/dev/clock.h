@@ -11,6 +11,7 @@
 #ifndef VMM_DEV_CLOCK_H
 #define VMM_DEV_CLOCK_H
 #include "vmm/base/base.h"
+#include "vmm/base/snap.h"
 
 #define CLOCK_NEVER  UINT64_MAX
 #define CLOCK_SECOND 1000000000ull
@@ -38,6 +39,8 @@ void clock_timer_init(struct clock_timer *t, const char *name,
 /* Arms T for DEADLINE (absolute ns), moving it if armed already. */
 void clock_arm(struct clock *clk, struct clock_timer *t, uint64_t deadline);
 void clock_disarm(struct clock *clk, struct clock_timer *t);
+/* Saves T's deadline, or restores it and arms T for it. */
+void clock_timer_snap(struct clock *clk, struct clock_timer *t, struct snap *s);
 
 /* The earliest deadline, or CLOCK_NEVER. */
 uint64_t clock_next(const struct clock *clk);
