@@ -82,6 +82,13 @@ struct emu {
      */
     uint32_t trap_dr6;
 
+    /*
+     * The time stamp counter is virtual time (icount + idle_ns) plus this.
+     * An accelerator's get_state fills st->tsc with sys_tsc(), set_state
+     * calls sys_set_tsc().
+     */
+    uint64_t tsc_offset;
+
     struct x86_paging paging; /* valid until emu_state_changed() */
     bool watching;            /* accesses are looked at one by one */
     bool a20;                 /* vcpu->a20 as the TLB knows it */
@@ -226,6 +233,10 @@ MUST_CHECK bool sys_load_segment(struct emu *emu, enum x86_sreg seg,
 MUST_CHECK bool sys_write_cr(struct emu *emu, unsigned reg, uint32_t value);
 /* New RFLAGS from POPF or IRET, by CPL and IOPL; SIZE 2 or 4. */
 void sys_set_flags(struct emu *emu, uint32_t value, unsigned size);
+
+/* The time stamp counter now; and its new value. */
+uint64_t sys_tsc(const struct emu *emu);
+void sys_set_tsc(struct emu *emu, uint64_t value);
 
 /*
  * The rows of sys_insn.def, looked up by emu_execute; NULL: not there.
