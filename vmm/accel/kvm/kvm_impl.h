@@ -15,6 +15,15 @@
 #define KVM_CPUID_MAX  128u
 #define KVM_STATE_MSRS 11u
 
+#define KVM_RIP_MEMOS 64u
+
+/* An instruction that was found in front of RIP: see kvm_rip.c. */
+struct kvm_rip_memo {
+    uint64_t gla, cr3; /* of RIP at the exit */
+    enum vm_exit_kind kind;
+    uint8_t back; /* bytes to the instruction */
+};
+
 /* One open statistics file: its layout never changes, so it is read once. */
 struct kvm_stats_file {
     int fd; /* -1: none */
@@ -55,6 +64,8 @@ struct kvm_accel {
     unsigned emulated;           /* in a row, without KVM getting anywhere */
     uint64_t emulated_rip;
     char fail_text[200];
+    bool out_is_past; /* KVM leaves OUT with RIP past it, was seen last */
+    struct kvm_rip_memo rip_memo[KVM_RIP_MEMOS];
 
     /* Debugging: kvm_debug.c. */
     struct debug_ctl debug; /* arrays borrowed from the caller */
@@ -95,6 +106,9 @@ void kvm_kick(struct vcpu *vcpu);
 int kvm_complete_io(struct kvm_accel *k);
 int kvm_run_init(struct kvm_accel *k);
 void kvm_run_fini(struct kvm_accel *k);
+
+/* kvm_rip.c: e->rip of a write, from past the instruction to it. */
+void kvm_fix_rip(struct kvm_accel *k, struct vm_exit *e);
 
 /* kvm_emulate.c: the instruction KVM could not do.  True: *WHY is an exit. */
 bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why);

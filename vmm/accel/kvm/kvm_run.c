@@ -8,8 +8,8 @@
  * sees `immediate_exit`, or the signal ends KVM_RUN.  The timer of deadline_ns
  * uses the same signal; its handler sets immediate_exit.
  *
- * RIP of an exit is the instruction's own, but for a memory write that KVM
- * emulated: it has already moved on to the next one.
+ * RIP of an exit is the instruction's own; kvm_rip.c sees to it where KVM says
+ * where it would go on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -154,7 +154,7 @@ static void report_extint(struct kvm_accel *k, uint8_t vector)
     vcpu_exit(k->vcpu, &e);
 }
 
-/* NMI and INTR into the guest, or a window asked for. */
+/* NMI and INTR into the guest, or a window asked for.  1: look again. */
 static int inject(struct kvm_accel *k)
 {
     struct vcpu *vcpu = k->vcpu;
@@ -181,8 +181,8 @@ static int inject(struct kvm_accel *k)
         return 0;
     }
     vector = vcpu->intc.ack(vcpu->intc.opaque);
-    if (vector < 0)
-        return 0;
+    if (vector < 0) /* spurious: a halted CPU stays halted */
+        return 1;
     irq.irq = (uint32_t)vector;
     ret = kvm_ioctl_log(k->vcpu_fd, KVM_INTERRUPT, &irq, "KVM_INTERRUPT");
     if (ret < 0)
@@ -242,6 +242,8 @@ static enum seen exit_io(struct kvm_accel *k, struct vm_exit *e)
     e->u.pio.count = run->io.count;
     e->u.pio.data = (uint8_t *)run + run->io.data_offset;
     k->io_pending = true;
+    if (e->u.pio.out)
+        kvm_fix_rip(k, e);
     return SEEN_EXIT;
 }
 
@@ -255,6 +257,8 @@ static enum seen exit_mmio(struct kvm_accel *k, struct vm_exit *e)
     e->u.mmio.write = run->mmio.is_write;
     e->u.mmio.data = run->mmio.data;
     k->io_pending = true;
+    if (e->u.mmio.write)
+        kvm_fix_rip(k, e);
     return SEEN_EXIT;
 }
 
@@ -262,6 +266,7 @@ static enum seen exit_hlt(struct kvm_accel *k, struct vm_exit *e)
 {
     e->kind = VM_EXIT_HLT;
     e->rip -= 1; /* KVM has stepped over it: F4 */
+    e->u.hlt.if_set = guest_if(k);
     k->halted = true;
     return SEEN_EXIT;
 }
@@ -294,7 +299,7 @@ static enum seen exit_msr(struct kvm_accel *k, struct vm_exit *e)
     e->kind = write ? VM_EXIT_WRMSR : VM_EXIT_RDMSR;
     e->u.msr.index = run->msr.index;
     e->u.msr.value = write ? run->msr.data : 0;
-    e->u.msr.fault = false;
+    e->u.msr.fault = true; /* unless the handler knows it */
     k->io_pending = true;
     vcpu_exit(k->vcpu, e);
     run->msr.data = e->u.msr.value;
@@ -431,6 +436,7 @@ static bool exit_before_entry(struct kvm_accel *k, struct vm_exit *why)
     if (still_halted(k)) {
         simple_exit(k, why, VM_EXIT_HLT);
         why->rip -= 1;
+        why->u.hlt.if_set = guest_if(k);
         return true;
     }
     return kvm_debug_enter(k, why);
@@ -458,7 +464,7 @@ int kvm_run(struct vcpu *vcpu, struct vm_exit *why)
             return 0;
         if ((ret = inject(k)) < 0)
             return ret;
-        if (vcpu->stop_requested)
+        if (ret > 0 || vcpu->stop_requested)
             continue;
         k->io_pending = false;
         ret = enter(k);

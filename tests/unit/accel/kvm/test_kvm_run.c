@@ -19,6 +19,7 @@ static void port_io_reaches_the_monitor(void **unused)
 
     e = guest_run(&g);
     assert_int_equal(e.kind, VM_EXIT_PIO);
+    assert_int_equal(e.rip, GUEST_CODE + 2);
     assert_true(e.u.pio.out);
     assert_int_equal(e.u.pio.port, 0x10);
     assert_int_equal(e.u.pio.size, 1);
@@ -38,6 +39,7 @@ static void port_io_reaches_the_monitor(void **unused)
 
     e = guest_run(&g);
     assert_int_equal(e.u.pio.port, 0x12);
+    assert_int_equal(e.rip, GUEST_CODE + 8);
     assert_int_equal(*(uint8_t *)e.u.pio.data, 0x42);
     e = guest_run(&g);
     assert_int_equal(e.u.pio.port, 0x3f8);
@@ -105,6 +107,7 @@ static void memory_without_ram_reaches_the_monitor(void **unused)
     e = guest_run(&g);
     assert_int_equal(e.kind, VM_EXIT_MMIO);
     assert_true(e.u.mmio.write);
+    assert_int_equal(e.rip, GUEST_CODE + 8);
     assert_int_equal(e.u.mmio.gpa, 0x100014);
     assert_int_equal(e.u.mmio.size, 1);
     assert_int_equal(e.u.mmio.data[0], 0x34);
