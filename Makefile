@@ -18,11 +18,13 @@ WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \
 CFLAGS ?= $(OPT) -g
 ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(CFLAGS) $(SAN) \
             -fno-omit-frame-pointer -pthread
-LIBS := -lZydis -lmd -ldw -lelf -pthread -ldl -lm
+LIBS := -lZydis -lmd -ljansson -ldw -lelf -ledit -lncursesw -ltinfo \
+        -pthread -ldl -lm
 
 # What Debian has to provide: to build and run, and to test.
-DEPS := gcc libc6-dev make libzydis-dev libncurses-dev libedit-dev libdw-dev libmd-dev \
-        gcc-multilib cpio busybox-static
+DEPS := gcc libc6-dev make gcc-multilib cpio busybox-static libdw-dev \
+        libedit-dev libelf-dev libjansson-dev libmd-dev libncurses-dev \
+        libzydis-dev
 TEST_DEPS := libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
 LINT_DEPS := clang-format clang-tidy shellcheck man-db
 FUZZ_DEPS := clang

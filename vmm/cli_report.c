@@ -2,13 +2,65 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/base/log.h"
+#include "vmm/exit_report.h"
 
-int cli_report(const struct cli *cli, struct vm *vm)
+#define TOP 12u /* rows of each detail table */
+
+static const char *base_name(const char *path)
 {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path ? path : "";
+}
+
+static void fill(struct exit_report *r, struct vm *vm, uint64_t wall_ns)
+{
+    const struct vm_config *cfg = vm_config(vm);
+
+    *r = (struct exit_report){
+        .status = vm_exit_status(vm),
+        .wall_ns = wall_ns,
+        .insns = vm_vcpu(vm)->icount,
+        .stats = vm_exit_stats(vm),
+    };
+    snprintf(r->accel, sizeof(r->accel), "%s", vm_accel_name(vm));
+    snprintf(r->guest, sizeof(r->guest), "%s",
+             base_name(cfg->guest ? cfg->guest : cfg->disk[0].path));
+    snprintf(r->stop, sizeof(r->stop), "%s", vm_stop_text(vm));
+}
+
+static void write_report(const struct cli *cli, struct vm *vm, FILE *f,
+                         uint64_t wall_ns)
+{
+    struct exit_style style = exit_style_for(fileno(f));
+    struct exit_report *report = malloc(sizeof(*report));
+    struct strbuf text;
     char hex[65];
+
+    if (!report)
+        return;
+    strbuf_init(&text);
+    fill(report, vm, wall_ns);
+    if (cli->stats == CLI_STATS_TEXT)
+        exit_report_text(&text, report, TOP, &style);
+    if (cli->stats == CLI_STATS_JSON)
+        exit_report_json(&text, report);
+    if (cli->digest) {
+        vm_digest(vm, hex);
+        strbuf_printf(&text, "digest: %s\n", hex);
+    }
+    fputs(strbuf_str(&text), f);
+    strbuf_fini(&text);
+    free(report);
+}
+
+int cli_report(const struct cli *cli, struct vm *vm, uint64_t wall_ns)
+{
+    const char *name = cli->report ? cli->report : "the report";
     FILE *f = stdout;
     int err = 0;
 
@@ -18,17 +70,15 @@ int cli_report(const struct cli *cli, struct vm *vm)
         f = fopen(cli->report, "w");
     if (!f) {
         err = -errno;
-        log_error("cannot write %s: %s", cli->report, strerror(errno));
+        log_error("cannot write %s: %s", name, strerror(errno));
         return err;
     }
-    if (cli->digest) {
-        vm_digest(vm, hex);
-        fprintf(f, "digest: %s\n", hex);
-    }
-    if (fflush(f) || (f != stdout && fclose(f))) {
+    write_report(cli, vm, f, wall_ns);
+    if (fflush(f))
         err = -errno;
-        log_error("cannot write %s: %s",
-                  cli->report ? cli->report : "the report", strerror(errno));
-    }
+    if (f != stdout && fclose(f))
+        err = -errno;
+    if (err)
+        log_error("cannot write %s: %s", name, strerror(-err));
     return err;
 }

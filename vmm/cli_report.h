@@ -3,6 +3,7 @@
 #define VMM_CLI_REPORT_H
 #include "vmm/cli.h"
 
-/* Writes what CLI asks for about VM.  0 or -errno, logged. */
-int cli_report(const struct cli *cli, struct vm *vm);
+/* Writes what CLI asks for about VM, which ran for WALL_NS.  0 or -errno,
+ * logged. */
+int cli_report(const struct cli *cli, struct vm *vm, uint64_t wall_ns);
 #endif

@@ -9,6 +9,8 @@
 #include "vmm/cli.h"
 #include "vmm/cli_report.h"
 #include "vmm/exit_status.h"
+#include "vmm/host/hostio.h"
+#include "vmm/host/terminal.h"
 
 /* ---- signals: the machine stops, reports, and only then dies of it --------
  */
@@ -90,6 +92,7 @@ static void say_why_it_ended(struct vm *vm)
 int cmd_run(struct cli *cli)
 {
     struct vm *vm;
+    uint64_t wall;
     int status;
 
     if (settle(cli))
@@ -97,11 +100,14 @@ int cmd_run(struct cli *cli)
     if (vm_create(&vm, &cli->vm))
         return EXIT_STATUS_SETUP;
     catch_signals(vm);
+    wall = host_now_ns();
     vm_run(vm);
+    wall = host_now_ns() - wall;
     release_signals();
+    terminal_restore();
     status = vm_exit_status(vm);
     say_why_it_ended(vm);
-    if (cli_report(cli, vm))
+    if (cli_report(cli, vm, wall))
         status = EXIT_STATUS_SETUP;
     vm_destroy(vm);
     if (signal_taken)
