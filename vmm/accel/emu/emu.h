@@ -81,6 +81,7 @@ struct emu {
      * instruction at hand hit; a #DB trap is due after it (emu_step does it).
      */
     uint32_t trap_dr6;
+    uint32_t held_dr6; /* the same, waiting for the MOV SS shadow to end */
 
     /*
      * The time stamp counter is virtual time (icount + idle_ns) plus this.

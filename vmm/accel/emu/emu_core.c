@@ -1,0 +1,120 @@
+/* One instruction from fetch to retirement. */
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/accel/emu/emu_internal.h"
+#include "vmm/base/log.h"
+
+static void decoder_init(ZydisDecoder *decoder, unsigned bits)
+{
+    /* What the guest's processor would run as something older. */
+    static const ZydisDecoderMode off[] = {
+        ZYDIS_DECODER_MODE_MPX,      ZYDIS_DECODER_MODE_CET,
+        ZYDIS_DECODER_MODE_LZCNT,    ZYDIS_DECODER_MODE_TZCNT,
+        ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE,
+    };
+    ZydisMachineMode mode = bits == 16   ? ZYDIS_MACHINE_MODE_LEGACY_16
+                            : bits == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                         : ZYDIS_MACHINE_MODE_LONG_64;
+    ZydisStackWidth width = bits == 16   ? ZYDIS_STACK_WIDTH_16
+                            : bits == 32 ? ZYDIS_STACK_WIDTH_32
+                                         : ZYDIS_STACK_WIDTH_64;
+
+    ZydisDecoderInit(decoder, mode, width);
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+        ZydisDecoderEnableMode(decoder, off[i], ZYAN_FALSE);
+}
+
+int emu_init(struct emu *emu, struct vcpu *vcpu, struct x86_state *st,
+             const struct emu_hooks *hooks)
+{
+    memset(emu, 0, sizeof(*emu));
+    emu->vcpu = vcpu;
+    emu->st = st;
+    if (hooks)
+        emu->hooks = *hooks;
+    for (unsigned i = 0; i < 3; i++)
+        decoder_init(&emu->decoder[i], 16u << i);
+    emu->tlb_generation = 1;
+    emu_state_changed(emu);
+    return emu_native_init(emu);
+}
+
+void emu_fini(struct emu *emu)
+{
+    emu_native_fini(emu);
+}
+
+/* ---- exceptions -------------------------------------------------------- */
+
+/* Vectors that push an error code in protected mode. */
+static bool has_error_code(enum x86_vector vector)
+{
+    return vector == X86_DF || (vector >= X86_TS && vector <= X86_PF) ||
+           vector == X86_AC;
+}
+
+bool emu_raise_err(struct emu *emu, enum x86_vector vector, uint32_t error)
+{
+    emu->fault = (struct x86_event){
+        .valid = true,
+        .vector = (uint8_t)vector,
+        .has_error = has_error_code(vector),
+        .error = error,
+    };
+    return false;
+}
+
+bool emu_raise(struct emu *emu, enum x86_vector vector)
+{
+    return emu_raise_err(emu, vector, 0);
+}
+
+/* ---- execution --------------------------------------------------------- */
+
+static void begin(struct emu *emu)
+{
+    const struct x86_state *st = emu->st;
+
+    if (emu->a20 != emu->vcpu->a20)
+        emu_state_changed(emu);
+    emu->watching = (st->dr[7] & 0xff) != 0 || emu->hooks.accessed != NULL ||
+                    ((st->rflags & X86_EFLAGS_AC) && (st->cr0 & X86_CR0_AM));
+    emu->fault.valid = false;
+    emu->trap_dr6 = 0;
+    emu->branched = false;
+    emu->restart = false;
+}
+
+static enum emu_result finish(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+
+    if (!emu->branched && !emu->restart)
+        st->rip = emu->next_rip;
+    return st->activity == X86_ACTIVE ? EMU_DONE : EMU_HALT;
+}
+
+enum emu_result emu_execute(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    uint64_t rf = st->rflags & X86_EFLAGS_RF;
+    const struct emu_entry *entry;
+    bool done;
+
+    begin(emu);
+    if (!emu_fetch(emu))
+        return EMU_FAULT;
+    entry = emu->native->cur;
+    if (!entry->handler)
+        return EMU_UNSUPPORTED;
+    if (entry->fpu && !emu_fpu_check(emu, entry->fpu))
+        return EMU_FAULT;
+    /* IRET sets RF anew; STI and MOV SS set the shadows anew. */
+    st->rflags &= ~(uint64_t)X86_EFLAGS_RF;
+    st->sti_shadow = st->movss_shadow = false;
+    done = entry->handler(emu);
+    if (!done || emu->restart)
+        st->rflags |= rf;
+    return done ? finish(emu) : EMU_FAULT;
+}

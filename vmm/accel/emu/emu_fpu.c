@@ -1,0 +1,392 @@
+/*
+ * x87, MMX and SSE: who may use them (SDM vol. 3A 2.5, 13.1), and the
+ * instructions that move their state to and from memory.
+ *
+ * The guest's state is an FXSAVE image (SDM vol. 1 10.5.1).  Arithmetic is the
+ * host's; what is stored here would otherwise be in the host's layout.
+ *
+ * The instruction and data pointers (FIP, FCS, FDP, FDS, FOP) always read as
+ * zero: the host's would show where its code lies.  CR0.NE = 0 (FERR# and
+ * IRQ 13) is not modelled: an x87 exception is #MF always.
+ */
+#include <string.h>
+
+#include "vmm/accel/emu/emu_internal.h"
+
+#define FXSAVE_FCW   0
+#define FXSAVE_FSW   2
+#define FXSAVE_FTW   4
+#define FXSAVE_MXCSR 24
+#define FXSAVE_MASK  28
+#define FXSAVE_ST    32
+#define FXSAVE_END32 288 /* XMM8 and up exist in 64-bit mode only */
+#define MXCSR_MASK   0xffffu
+#define FSW_ES_B     0x8080u
+#define EXCEPTIONS   0x3fu
+
+static uint16_t get16(const struct x86_state *st, unsigned offset)
+{
+    uint16_t value;
+
+    memcpy(&value, st->fxsave + offset, 2);
+    return value;
+}
+
+static void put16(struct x86_state *st, unsigned offset, unsigned value)
+{
+    uint16_t word = (uint16_t)value;
+
+    memcpy(st->fxsave + offset, &word, 2);
+}
+
+static unsigned top_of(const struct x86_state *st)
+{
+    return get16(st, FXSAVE_FSW) >> 11 & 7;
+}
+
+/* ---- who may ----------------------------------------------------------- */
+
+static bool has_register(const ZydisDecodedInstruction *insn,
+                         const ZydisDecodedOperand *op, ZydisRegister first,
+                         ZydisRegister last)
+{
+    for (unsigned i = 0; i < insn->operand_count; i++)
+        if (op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            op[i].reg.value >= first && op[i].reg.value <= last)
+            return true;
+    return false;
+}
+
+unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
+                       const ZydisDecodedOperand *op)
+{
+    unsigned rules = 0;
+
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_FWAIT:
+        return EMU_FPU_WAIT | EMU_FPU_WAITING;
+    case ZYDIS_MNEMONIC_FNINIT:
+    case ZYDIS_MNEMONIC_FNCLEX:
+    case ZYDIS_MNEMONIC_FNSTSW:
+    case ZYDIS_MNEMONIC_FNSTCW:
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXRSTOR:
+        return EMU_FPU_X87;
+    case ZYDIS_MNEMONIC_LDMXCSR:
+    case ZYDIS_MNEMONIC_STMXCSR:
+        return EMU_FPU_SSE;
+    default:
+        break;
+    }
+    switch (insn->meta.isa_ext) {
+    case ZYDIS_ISA_EXT_X87:
+        return EMU_FPU_X87 | EMU_FPU_WAITING;
+    case ZYDIS_ISA_EXT_MMX:
+        return EMU_FPU_MMX | EMU_FPU_WAITING;
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+        if (has_register(insn, op, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM31))
+            rules |= EMU_FPU_SSE;
+        if (has_register(insn, op, ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7))
+            rules |= EMU_FPU_MMX | EMU_FPU_WAITING;
+        return rules;
+    default:
+        return 0;
+    }
+}
+
+static bool exception_pending(const struct x86_state *st)
+{
+    return get16(st, FXSAVE_FSW) & ~get16(st, FXSAVE_FCW) & EXCEPTIONS;
+}
+
+bool emu_fpu_check(struct emu *emu, unsigned rules)
+{
+    const struct x86_state *st = emu->st;
+    const uint64_t wait = X86_CR0_MP | X86_CR0_TS;
+
+    if ((rules & (EMU_FPU_MMX | EMU_FPU_SSE)) && (st->cr0 & X86_CR0_EM))
+        return emu_raise(emu, X86_UD);
+    if ((rules & EMU_FPU_SSE) && !(st->cr4 & X86_CR4_OSFXSR))
+        return emu_raise(emu, X86_UD);
+    if ((rules & EMU_FPU_X87) && (st->cr0 & (X86_CR0_EM | X86_CR0_TS)))
+        return emu_raise(emu, X86_NM);
+    if ((rules & (EMU_FPU_MMX | EMU_FPU_SSE)) && (st->cr0 & X86_CR0_TS))
+        return emu_raise(emu, X86_NM);
+    if ((rules & EMU_FPU_WAIT) && (st->cr0 & wait) == wait)
+        return emu_raise(emu, X86_NM);
+    if ((rules & EMU_FPU_WAITING) && exception_pending(st))
+        return emu_raise(emu, X86_MF);
+    return true;
+}
+
+/* ---- environments: SDM vol. 1 8.1.10 ----------------------------------- */
+
+struct environment {
+    uint16_t fcw, fsw, ftw; /* FTW: two bits a register */
+};
+
+/* The tag of a value: valid, zero or special. */
+static unsigned tag_of(const uint8_t st_reg[10])
+{
+    uint64_t mantissa;
+    uint16_t exponent;
+
+    memcpy(&mantissa, st_reg, 8);
+    memcpy(&exponent, st_reg + 8, 2);
+    exponent &= 0x7fff;
+    if (exponent == 0)
+        return mantissa == 0 ? 1 : 2;
+    if (exponent == 0x7fff || !(mantissa >> 63))
+        return 2;
+    return 0;
+}
+
+static void env_get(const struct x86_state *st, struct environment *env)
+{
+    unsigned top = top_of(st), ftw = 0;
+
+    for (unsigned r = 0; r < 8; r++) {
+        unsigned tag = 3;
+
+        if (st->fxsave[FXSAVE_FTW] >> r & 1)
+            tag = tag_of(st->fxsave + FXSAVE_ST + 16 * ((r - top) & 7));
+        ftw |= tag << (2 * r);
+    }
+    *env = (struct environment){get16(st, FXSAVE_FCW), get16(st, FXSAVE_FSW),
+                                (uint16_t)ftw};
+}
+
+/* The rules by which the processor cleans FCW and FSW when they are loaded. */
+static void control_put(struct x86_state *st, unsigned fcw, unsigned fsw)
+{
+    fcw = (fcw & 0x1f3f) | 0x40;
+    fsw &= ~FSW_ES_B;
+    if (fsw & ~fcw & EXCEPTIONS)
+        fsw |= FSW_ES_B;
+    put16(st, FXSAVE_FCW, fcw);
+    put16(st, FXSAVE_FSW, fsw);
+}
+
+static void env_put(struct x86_state *st, const struct environment *env)
+{
+    unsigned abridged = 0;
+
+    for (unsigned r = 0; r < 8; r++)
+        if ((env->ftw >> (2 * r) & 3) != 3)
+            abridged |= BIT(r);
+    control_put(st, env->fcw, env->fsw);
+    st->fxsave[FXSAVE_FTW] = (uint8_t)abridged;
+}
+
+static unsigned env_size(const struct emu *emu)
+{
+    return emu_opsize(emu) == 2 ? 14 : 28;
+}
+
+static void env_encode(const struct emu *emu, const struct environment *env,
+                       uint8_t *out)
+{
+    uint32_t wide[7] = {0xffff0000u | env->fcw, 0xffff0000u | env->fsw,
+                        0xffff0000u | env->ftw};
+    uint16_t narrow[7] = {env->fcw, env->fsw, env->ftw};
+
+    if (emu_is_protected(emu->st)) /* above FDS's selector */
+        wide[6] = 0xffff0000u;
+    if (env_size(emu) == 14)
+        memcpy(out, narrow, sizeof(narrow));
+    else
+        memcpy(out, wide, sizeof(wide));
+}
+
+static void env_decode(const struct emu *emu, struct environment *env,
+                       const uint8_t *in)
+{
+    unsigned step = env_size(emu) / 7;
+
+    memcpy(&env->fcw, in, 2);
+    memcpy(&env->fsw, in + step, 2);
+    memcpy(&env->ftw, in + 2 * step, 2);
+}
+
+static bool operand_read(struct emu *emu, void *buf, unsigned size)
+{
+    return emu_read(emu, emu_op_seg(&emu->op[0]), emu_ea(emu, &emu->op[0]), buf,
+                    size);
+}
+
+static bool operand_write(struct emu *emu, const void *buf, unsigned size)
+{
+    return emu_write(emu, emu_op_seg(&emu->op[0]), emu_ea(emu, &emu->op[0]),
+                     buf, size);
+}
+
+bool emu_do_fnstenv(struct emu *emu)
+{
+    struct environment env;
+    uint8_t image[28];
+
+    env_get(emu->st, &env);
+    env_encode(emu, &env, image);
+    if (!operand_write(emu, image, env_size(emu)))
+        return false;
+    control_put(emu->st, env.fcw | EXCEPTIONS, env.fsw);
+    return true;
+}
+
+bool emu_do_fldenv(struct emu *emu)
+{
+    struct environment env;
+    uint8_t image[28];
+
+    if (!operand_read(emu, image, env_size(emu)))
+        return false;
+    env_decode(emu, &env, image);
+    env_put(emu->st, &env);
+    return true;
+}
+
+bool emu_do_fnsave(struct emu *emu)
+{
+    struct environment env;
+    unsigned n = env_size(emu);
+    uint8_t image[108];
+
+    env_get(emu->st, &env);
+    env_encode(emu, &env, image);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(image + n + 10 * i, emu->st->fxsave + FXSAVE_ST + 16 * i, 10);
+    if (!operand_write(emu, image, n + 80))
+        return false;
+    /* FNINIT leaves the registers' contents alone. */
+    put16(emu->st, FXSAVE_FCW, 0x37f);
+    put16(emu->st, FXSAVE_FSW, 0);
+    emu->st->fxsave[FXSAVE_FTW] = 0;
+    /* ST(i) is relative to TOP, which is 0 now. */
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(emu->st->fxsave + FXSAVE_ST + 16 * i,
+               image + n + 10 * ((i - (env.fsw >> 11 & 7)) & 7), 10);
+    return true;
+}
+
+bool emu_do_frstor(struct emu *emu)
+{
+    struct environment env;
+    unsigned n = env_size(emu);
+    uint8_t image[108];
+
+    if (!operand_read(emu, image, n + 80))
+        return false;
+    env_decode(emu, &env, image);
+    env_put(emu->st, &env);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(emu->st->fxsave + FXSAVE_ST + 16 * i, image + n + 10 * i, 10);
+    return true;
+}
+
+/* ---- FXSAVE ------------------------------------------------------------ */
+
+static bool fxsave_aligned(struct emu *emu)
+{
+    if (emu_ea(emu, &emu->op[0]) & 15)
+        return emu_raise(emu, X86_GP);
+    return true;
+}
+
+bool emu_do_fxsave(struct emu *emu)
+{
+    const uint32_t mask = MXCSR_MASK;
+    uint8_t image[FXSAVE_END32];
+
+    if (!fxsave_aligned(emu) || !emu_probe_write(emu, emu_op_seg(&emu->op[0]),
+                                                 emu_ea(emu, &emu->op[0]), 512))
+        return false;
+    memcpy(image, emu->st->fxsave, sizeof(image));
+    memset(image + 5, 0, FXSAVE_MXCSR - 5); /* no pointers */
+    memcpy(image + FXSAVE_MASK, &mask, 4);
+    return operand_write(emu, image, sizeof(image));
+}
+
+bool emu_do_fxrstor(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    uint8_t image[512];
+    uint32_t mxcsr;
+    uint16_t fcw, fsw;
+
+    if (!fxsave_aligned(emu) || !operand_read(emu, image, sizeof(image)))
+        return false;
+    memcpy(&mxcsr, image + FXSAVE_MXCSR, 4);
+    if (mxcsr & ~MXCSR_MASK)
+        return emu_raise(emu, X86_GP);
+    memcpy(&fcw, image + FXSAVE_FCW, 2);
+    memcpy(&fsw, image + FXSAVE_FSW, 2);
+    memset(image + 5, 0, FXSAVE_MXCSR - 5);
+    memcpy(st->fxsave, image, FXSAVE_MXCSR + 4);
+    control_put(st, fcw, fsw);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(st->fxsave + FXSAVE_ST + 16 * i, image + FXSAVE_ST + 16 * i, 10);
+    memcpy(st->fxsave + 160, image + 160, FXSAVE_END32 - 160);
+    return true;
+}
+
+bool emu_do_ldmxcsr(struct emu *emu)
+{
+    uint32_t mxcsr;
+
+    if (!operand_read(emu, &mxcsr, 4))
+        return false;
+    if (mxcsr & ~MXCSR_MASK)
+        return emu_raise(emu, X86_GP);
+    memcpy(emu->st->fxsave + FXSAVE_MXCSR, &mxcsr, 4);
+    return true;
+}
+
+bool emu_do_stmxcsr(struct emu *emu)
+{
+    return operand_write(emu, emu->st->fxsave + FXSAVE_MXCSR, 4);
+}
+
+/* ---- MASKMOVQ, MASKMOVDQU ---------------------------------------------- */
+
+/* An MMX instruction makes TOP 0 and all registers valid. */
+static void enter_mmx(struct x86_state *st)
+{
+    unsigned top = top_of(st);
+    uint8_t regs[128];
+
+    memcpy(regs, st->fxsave + FXSAVE_ST, sizeof(regs));
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(st->fxsave + FXSAVE_ST + 16 * ((i + top) & 7), regs + 16 * i,
+               16);
+    put16(st, FXSAVE_FSW, get16(st, FXSAVE_FSW) & ~0x3800u);
+    st->fxsave[FXSAVE_FTW] = 0xff;
+}
+
+bool emu_do_maskmov(struct emu *emu)
+{
+    bool mmx = emu->insn.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+    unsigned size = mmx ? 8 : 16, first = mmx ? FXSAVE_ST : 160;
+    unsigned top = mmx ? top_of(emu->st) : 0;
+    unsigned wrap = mmx ? 7 : 15; /* of register numbers */
+    const uint8_t *regs = emu->st->fxsave + first;
+    const uint8_t *data = regs + 16 * ((emu->insn.raw.modrm.reg - top) & wrap);
+    const uint8_t *mask = regs + 16 * ((emu->insn.raw.modrm.rm - top) & wrap);
+    uint32_t wrap_off = (uint32_t)all_ones(emu->insn.address_width / 8u);
+    uint32_t off = (uint32_t)emu->st->gpr[X86_RDI];
+    enum x86_sreg seg = emu_data_segment(emu);
+
+    for (unsigned i = 0; i < size; i++)
+        if ((mask[i] & 0x80) &&
+            !emu_probe_write(emu, seg, (off + i) & wrap_off, 1))
+            return false;
+    for (unsigned i = 0; i < size; i++)
+        if ((mask[i] & 0x80) &&
+            !emu_write(emu, seg, (off + i) & wrap_off, &data[i], 1))
+            return false;
+    if (mmx)
+        enter_mmx(emu->st);
+    return true;
+}
