@@ -13,10 +13,9 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
 /*
  * Signal dispositions are the process's, so this state is too: what was
- * installed before us, written once.
+ * installed before us.
  */
 static struct sigaction previous[ARRAY_SIZE(signals)];
-static int init_error;
 
 static _Thread_local struct host_signal_handler *handlers;
 
@@ -52,25 +51,34 @@ static void on_signal(int sig, siginfo_t *info, void *ucontext)
     errno = saved;
 }
 
-static void install(void)
+/* Puts our handler in front of what is installed for SIG now. */
+static int install(int sig, struct sigaction *old)
 {
     struct sigaction sa = {.sa_sigaction = on_signal,
                            .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction now;
 
+    if (sigaction(sig, NULL, &now) < 0)
+        return -errno;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal)
+        return 0;
+    *old = now;
     sigemptyset(&sa.sa_mask);
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-        if (sigaction(signals[i], &sa, &previous[i]) < 0)
-            init_error = -errno;
+    return sigaction(sig, &sa, NULL) < 0 ? -errno : 0;
 }
 
 int host_signal_init(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    int err = 0;
 
-    pthread_once(&once, install);
-    if (init_error)
-        log_error("cannot install signal handlers: %s", strerror(-init_error));
-    return init_error;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < ARRAY_SIZE(signals) && err == 0; i++)
+        err = install(signals[i], &previous[i]);
+    pthread_mutex_unlock(&lock);
+    if (err)
+        log_error("cannot install signal handlers: %s", strerror(-err));
+    return err;
 }
 
 static pthread_key_t stack_key;

@@ -19,7 +19,10 @@ struct host_signal_handler {
     struct host_signal_handler *next;
 };
 
-/* Installs the process's handler once.  0 or -errno.  Any thread. */
+/*
+ * Installs the process's handler, again if somebody (a test framework) has put
+ * his own in its place since.  0 or -errno.  Any thread.
+ */
 int host_signal_init(void);
 
 /*
