@@ -16,8 +16,16 @@
 
 #include "vmm/base/log.h"
 #include "vmm/dev/acpi_pm.h"
+#include "vmm/dev/ata.h"
+#include "vmm/dev/debug_exit.h"
+#include "vmm/dev/debugcon.h"
+#include "vmm/dev/i8254.h"
+#include "vmm/dev/i8259.h"
 #include "vmm/dev/ioapic.h"
 #include "vmm/dev/lapic.h"
+#include "vmm/dev/port92.h"
+#include "vmm/dev/post80.h"
+#include "vmm/dev/rst_cnt.h"
 #include "vmm/machine/firmware.h"
 #include "vmm/machine/machine.h"
 
@@ -29,34 +37,56 @@
 #define ISA_TIMER    0u
 #define IOAPIC_TIMER 2u
 
-enum pin_kind { PIN_NONE, PIN_ISA, PIN_NMI, PIN_POWEROFF };
+/* What an output pin leads to; ISA(n) is interrupt n of the bus. */
+enum pin_kind { PIN_NONE, PIN_ISA, PIN_INTR, PIN_NMI, PIN_POWEROFF };
 
 struct pin {
     enum pin_kind kind;
     unsigned n;
 };
+#define ISA(n)                                                                 \
+    {                                                                          \
+        PIN_ISA, n                                                             \
+    }
+
+/* Which of the host's files a device has. */
+enum backend { BACKEND_NONE, BACKEND_SERIAL, BACKEND_DISKS, BACKEND_EPOCH };
 
 struct board_row {
     const struct device_class *class;
     const char *name;
     uint64_t base;
-    struct pin pin[4];
     uint64_t arg;
-    bool irqchip; /* left out when the kernel has the interrupt chips */
+    struct pin pin[4];
+    enum backend backend;
+    unsigned first; /* of machine_config's serial[] or disk[] */
+    bool irqchip;   /* left out when the kernel has the interrupt chips */
 };
 
 /* clang-format off */
 static const struct board_row board[] = {
-    { &lapic_class,   "lapic",   LAPIC_BASE,   {{PIN_NMI, 0}}, .irqchip = true },
-    { &ioapic_class,  "ioapic",  IOAPIC_BASE,  {{PIN_NONE, 0}}, .irqchip = true },
-    { &acpi_pm_class, "acpi-pm", ACPI_PM_BASE, {{PIN_ISA, 9}, {PIN_POWEROFF, 0}}, .arg = 0 },
+    { .class = &lapic_class,  .name = "lapic",  .base = LAPIC_BASE, .pin = {{PIN_NMI, 0}}, .irqchip = true },
+    { .class = &ioapic_class, .name = "ioapic", .base = IOAPIC_BASE, .irqchip = true },
+    { .class = &i8259_class,  .name = "pic",    .base = 0x20, .pin = {{PIN_INTR, 0}}, .irqchip = true },
+    { .class = &i8254_class,  .name = "pit",    .base = 0x40, .pin = {ISA(0)} },
+    { .class = &ata_class,    .name = "ata0",   .base = 0x1f0, .arg = 0x3f6, .pin = {ISA(14)}, .backend = BACKEND_DISKS, .first = 0 },
+    { .class = &ata_class,    .name = "ata1",   .base = 0x170, .arg = 0x376, .pin = {ISA(15)}, .backend = BACKEND_DISKS, .first = 2 },
+    { .class = &acpi_pm_class, .name = "acpi-pm", .base = ACPI_PM_BASE, .pin = {ISA(9), {PIN_POWEROFF, 0}} },
+    { .class = &port92_class, .name = "port92", .base = 0x92 },
+    { .class = &rst_cnt_class, .name = "rst_cnt", .base = 0xcf9 },
+    { .class = &post80_class, .name = "post80", .base = 0x80 },
+    { .class = &debugcon_class, .name = "debugcon", .base = 0xe9 },
+    { .class = &debug_exit_class, .name = "debug-exit", .base = 0xf4 },
 };
 /* clang-format on */
+
+enum a20_source { A20_PORT92, A20_I8042, A20_SOURCES };
 
 struct pc {
     struct machine m;
     struct irq_line kernel_gsi;
-    struct device *lapic, *ioapic; /* NULL: the kernel's */
+    struct device *lapic, *ioapic, *pic; /* NULL: the kernel's */
+    bool a20[A20_SOURCES];               /* the gate is open if one says so */
 };
 
 static struct pc *pc_of(struct machine *m)
@@ -79,8 +109,22 @@ static void isa_irq(void *opaque, unsigned n, bool level)
         pc->kernel_gsi.set(pc->kernel_gsi.opaque, n, level);
         return;
     }
-    if (pc->ioapic)
-        ioapic_set_pin(pc->ioapic, n == ISA_TIMER ? IOAPIC_TIMER : n, level);
+    if (!pc->ioapic)
+        return; /* a pin that moves while the board is being built */
+    i8259_set_irq(pc->pic, n, level);
+    ioapic_set_pin(pc->ioapic, n == ISA_TIMER ? IOAPIC_TIMER : n, level);
+}
+
+/* The 8259A's INTR: to the processor by LINT0, and to the I/O APIC's pin 0. */
+static void intr_pin(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+
+    (void)n;
+    if (!pc->ioapic)
+        return;
+    lapic_set_lint(pc->lapic, 0, level);
+    ioapic_set_pin(pc->ioapic, 0, level);
 }
 
 static void nmi_pin(void *opaque, unsigned n, bool level)
@@ -102,10 +146,8 @@ static void poweroff_pin(void *opaque, unsigned n, bool level)
 }
 
 static void (*const pin_sink[])(void *, unsigned, bool) = {
-    [PIN_NONE] = NULL,
-    [PIN_ISA] = isa_irq,
-    [PIN_NMI] = nmi_pin,
-    [PIN_POWEROFF] = poweroff_pin,
+    [PIN_NONE] = NULL,   [PIN_ISA] = isa_irq,           [PIN_INTR] = intr_pin,
+    [PIN_NMI] = nmi_pin, [PIN_POWEROFF] = poweroff_pin,
 };
 
 /* ---- interrupts for the processor --------------------------------------- */
@@ -120,8 +162,16 @@ static bool intc_pending(void *opaque)
 static int intc_ack(void *opaque)
 {
     struct pc *pc = opaque;
+    bool extint;
+    int vector;
 
-    return pc->lapic ? lapic_ack(pc->lapic) : -1;
+    if (!pc->lapic)
+        return -1;
+    extint = lapic_wants_extint(pc->lapic);
+    vector = lapic_ack(pc->lapic);
+    if (vector < 0 && extint)
+        vector = i8259_ack(pc->pic);
+    return vector;
 }
 
 static bool apic_send(void *opaque, const struct apic_msg *msg)
@@ -134,11 +184,54 @@ static bool apic_send(void *opaque, const struct apic_msg *msg)
 static void connect_apics(struct pc *pc)
 {
     pc->lapic = machine_find(&pc->m, "lapic");
+    pc->pic = machine_find(&pc->m, "pic");
     pc->ioapic = machine_find(&pc->m, "ioapic");
     if (!pc->lapic)
         return;
     lapic_connect(pc->lapic, (struct lapic_eoi){ioapic_eoi, pc->ioapic});
     ioapic_connect(pc->ioapic, (struct ioapic_bus){apic_send, pc});
+}
+
+/* ---- A20 and reset ------------------------------------------------------ */
+
+static void set_a20(struct pc *pc, enum a20_source source, bool on)
+{
+    const struct machine_host *host = &pc->m.host;
+
+    pc->a20[source] = on;
+    on = pc->a20[A20_PORT92] || pc->a20[A20_I8042];
+    if (host->set_a20)
+        host->set_a20(host->opaque, on);
+}
+
+static void port92_a20(void *opaque, bool on)
+{
+    set_a20(opaque, A20_PORT92, on);
+}
+
+static void reset_wish(void *opaque, const char *who)
+{
+    const struct machine_host *host = &((struct pc *)opaque)->m.host;
+
+    if (host->reset)
+        host->reset(host->opaque, who);
+}
+
+/* Outputs that are more than a pin. */
+static void connect_outputs(struct pc *pc)
+{
+    const struct machine_host *host = &pc->m.host;
+    struct machine *m = &pc->m;
+
+    port92_connect(machine_find(m, "port92"),
+                   &(struct port92_outputs){pc, port92_a20, reset_wish});
+    rst_cnt_connect(machine_find(m, "rst_cnt"),
+                    &(struct rst_cnt_outputs){pc, reset_wish});
+    debugcon_connect(machine_find(m, "debugcon"),
+                     &(struct debugcon_outputs){host->opaque, host->console});
+    debug_exit_connect(
+        machine_find(m, "debug-exit"),
+        &(struct debug_exit_outputs){host->opaque, host->debug_exit});
 }
 
 /* ---- building ----------------------------------------------------------- */
@@ -165,7 +258,20 @@ static int add_memory(struct machine *m)
     return 0;
 }
 
-static int add_device(struct pc *pc, const struct board_row *row)
+static void add_backend(struct device_cfg *dev, const struct board_row *row,
+                        const struct machine_config *cfg)
+{
+    if (row->backend == BACKEND_SERIAL)
+        dev->chr = cfg->serial[row->first];
+    if (row->backend == BACKEND_DISKS)
+        for (unsigned i = 0; i < ARRAY_SIZE(dev->blk); i++)
+            dev->blk[i] = cfg->disk[row->first + i];
+    if (row->backend == BACKEND_EPOCH)
+        dev->arg = cfg->epoch_s;
+}
+
+static int add_device(struct pc *pc, const struct board_row *row,
+                      const struct machine_config *mc)
 {
     struct machine *m = &pc->m;
     struct device_env env = {&m->bus, &m->clock, &m->mem};
@@ -182,6 +288,7 @@ static int add_device(struct pc *pc, const struct board_row *row)
             .opaque = pc,
             .n = row->pin[i].n,
         };
+    add_backend(&cfg, row, mc);
     assert(m->devices < MACHINE_DEVICES_MAX);
     err = device_create(&m->device[m->devices], row->class, &env, &cfg);
     if (err) {
@@ -217,12 +324,13 @@ int machine_create(struct machine **out, const struct machine_config *cfg,
     err = add_memory(m);
     for (unsigned i = 0; !err && i < ARRAY_SIZE(board); i++)
         if (!(cfg->irqchip_kernel && board[i].irqchip))
-            err = add_device(pc, &board[i]);
+            err = add_device(pc, &board[i], cfg);
     if (err) {
         machine_destroy(m);
         return err;
     }
     connect_apics(pc);
+    connect_outputs(pc);
     machine_reset(m);
     *out = m;
     return 0;
