@@ -1,0 +1,353 @@
+#include "vmm/view/doc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS_MAX 16u
+
+void doc_init(struct doc *doc, const char *title)
+{
+    *doc = (struct doc){.title = strdup(title)};
+}
+
+void doc_fini(struct doc *doc)
+{
+    for (size_t i = 0; i < doc->items; i++) {
+        free(doc->item[i].name);
+        free(doc->item[i].text);
+    }
+    free(doc->item);
+    free(doc->title);
+    *doc = (struct doc){0};
+}
+
+static struct doc_item *add(struct doc *doc, enum doc_item_kind kind)
+{
+    if (doc->items == doc->cap) {
+        doc->cap = doc->cap ? 2 * doc->cap : 64;
+        doc->item = reallocarray(doc->item, doc->cap, sizeof(*doc->item));
+        assert(doc->item && "out of memory");
+    }
+    doc->item[doc->items] = (struct doc_item){.kind = kind};
+    return &doc->item[doc->items++];
+}
+
+static char *format(const char *fmt, va_list ap)
+{
+    char *text = NULL;
+    int n = vasprintf(&text, fmt, ap);
+
+    assert(n >= 0 && text && "out of memory");
+    return text;
+}
+
+void doc_field(struct doc *doc, const char *name, const char *fmt, ...)
+{
+    struct doc_item *it = add(doc, DOC_FIELD);
+    va_list ap;
+
+    va_start(ap, fmt);
+    it->text = format(fmt, ap);
+    va_end(ap);
+    it->name = strdup(name);
+}
+
+void doc_number(struct doc *doc, const char *name, uint64_t value)
+{
+    doc_field(doc, name, "%llu", (unsigned long long)value);
+    doc->item[doc->items - 1].raw = true;
+}
+
+void doc_table(struct doc *doc, const char *name, const char *columns)
+{
+    struct doc_item *it = add(doc, DOC_TABLE);
+
+    it->name = strdup(name);
+    it->text = strdup(columns);
+}
+
+void doc_row(struct doc *doc)
+{
+    add(doc, DOC_ROW);
+}
+
+void doc_cell(struct doc *doc, const char *fmt, ...)
+{
+    struct doc_item *it = add(doc, DOC_CELL);
+    va_list ap;
+
+    va_start(ap, fmt);
+    it->text = format(fmt, ap);
+    va_end(ap);
+}
+
+void doc_note(struct doc *doc, const char *fmt, ...)
+{
+    struct doc_item *it = add(doc, DOC_NOTE);
+    va_list ap;
+
+    va_start(ap, fmt);
+    it->text = format(fmt, ap);
+    va_end(ap);
+}
+
+void doc_mark(struct doc *doc, enum doc_mark mark)
+{
+    assert(doc->items > 0);
+    doc->item[doc->items - 1].mark = mark;
+}
+
+/* ---- text ------------------------------------------------------------------
+ */
+
+struct writer {
+    void (*line)(void *opaque, const char *text, enum doc_mark mark);
+    void *opaque;
+    struct strbuf sb;
+};
+
+static void emit(struct writer *w, enum doc_mark mark)
+{
+    while (w->sb.len > 0 && w->sb.text[w->sb.len - 1] == ' ')
+        w->sb.text[--w->sb.len] = '\0';
+    w->line(w->opaque, strbuf_str(&w->sb), mark);
+    strbuf_reset(&w->sb);
+}
+
+static size_t field_width(const struct doc *doc, size_t at)
+{
+    size_t width = 0;
+
+    for (; at < doc->items && doc->item[at].kind == DOC_FIELD; at++) {
+        size_t n = strlen(doc->item[at].name);
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+static size_t write_fields(const struct doc *doc, size_t at, struct writer *w)
+{
+    int width = (int)field_width(doc, at);
+
+    for (; at < doc->items && doc->item[at].kind == DOC_FIELD; at++) {
+        const struct doc_item *it = &doc->item[at];
+        unsigned long long number;
+
+        if (it->raw && sscanf(it->text, "%llu", &number) == 1)
+            strbuf_printf(&w->sb, "%-*s  %#llx", width, it->name, number);
+        else
+            strbuf_printf(&w->sb, "%-*s  %s", width, it->name, it->text);
+        emit(w, it->mark);
+    }
+    return at;
+}
+
+struct columns {
+    char *copy; /* the names, cut apart */
+    char *name[COLUMNS_MAX];
+    size_t width[COLUMNS_MAX];
+    size_t count;
+};
+
+static void split_columns(struct columns *c, const char *text)
+{
+    char *save = NULL;
+
+    *c = (struct columns){.copy = strdup(text)};
+    for (char *s = strtok_r(c->copy, ",", &save); s;
+         s = strtok_r(NULL, ",", &save)) {
+        assert(c->count < COLUMNS_MAX);
+        c->width[c->count] = strlen(s);
+        c->name[c->count++] = s;
+    }
+}
+
+static void measure(const struct doc *doc, size_t at, struct columns *c)
+{
+    size_t column = 0;
+
+    for (; at < doc->items; at++) {
+        const struct doc_item *it = &doc->item[at];
+        size_t n;
+
+        if (it->kind == DOC_ROW) {
+            column = 0;
+            continue;
+        }
+        if (it->kind != DOC_CELL)
+            return;
+        assert(column < c->count);
+        n = strlen(it->text);
+        if (n > c->width[column])
+            c->width[column] = n;
+        column++;
+    }
+}
+
+static size_t write_table(const struct doc *doc, size_t at, struct writer *w)
+{
+    struct columns c;
+    enum doc_mark mark = DOC_PLAIN;
+    size_t column = 0;
+
+    split_columns(&c, doc->item[at++].text);
+    measure(doc, at, &c);
+    for (size_t i = 0; i < c.count; i++)
+        strbuf_printf(&w->sb, "%-*s  ", (int)c.width[i], c.name[i]);
+    emit(w, DOC_NAME);
+    for (; at < doc->items; at++) {
+        const struct doc_item *it = &doc->item[at];
+
+        if (it->kind == DOC_ROW) {
+            if (column > 0)
+                emit(w, mark);
+            column = 0;
+            mark = it->mark;
+            continue;
+        }
+        if (it->kind != DOC_CELL)
+            break;
+        strbuf_printf(&w->sb, "%-*s  ", (int)c.width[column++], it->text);
+        if (it->mark)
+            mark = it->mark;
+    }
+    if (column > 0)
+        emit(w, mark);
+    free(c.copy);
+    return at;
+}
+
+void doc_lines(const struct doc *doc,
+               void (*line)(void *opaque, const char *text, enum doc_mark mark),
+               void *opaque)
+{
+    struct writer w = {.line = line, .opaque = opaque};
+
+    strbuf_init(&w.sb);
+    for (size_t at = 0; at < doc->items;) {
+        const struct doc_item *it = &doc->item[at];
+
+        if (it->kind == DOC_FIELD) {
+            at = write_fields(doc, at, &w);
+        } else if (it->kind == DOC_TABLE) {
+            at = write_table(doc, at, &w);
+        } else {
+            strbuf_puts(&w.sb, it->text ? it->text : "");
+            emit(&w, it->mark);
+            at++;
+        }
+    }
+    strbuf_fini(&w.sb);
+}
+
+static void add_line(void *opaque, const char *text, enum doc_mark mark)
+{
+    (void)mark;
+    strbuf_puts(opaque, text);
+    strbuf_putc(opaque, '\n');
+}
+
+void doc_text(const struct doc *doc, struct strbuf *out)
+{
+    doc_lines(doc, add_line, out);
+}
+
+/* ---- JSON ------------------------------------------------------------------
+ */
+
+static void json_string(struct strbuf *out, const char *text)
+{
+    strbuf_putc(out, '"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            strbuf_printf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            strbuf_printf(out, "\\u%04x", c);
+        else
+            strbuf_putc(out, (char)c);
+    }
+    strbuf_putc(out, '"');
+}
+
+static void json_value(struct strbuf *out, const struct doc_item *it)
+{
+    if (it->raw)
+        strbuf_puts(out, it->text);
+    else
+        json_string(out, it->text);
+}
+
+static size_t json_table(const struct doc *doc, size_t at, struct strbuf *out)
+{
+    struct columns c;
+    size_t column = 0;
+    bool open = false, first = true;
+
+    split_columns(&c, doc->item[at++].text);
+    strbuf_putc(out, '[');
+    for (; at < doc->items; at++) {
+        const struct doc_item *it = &doc->item[at];
+
+        if (it->kind == DOC_ROW) {
+            strbuf_puts(out, open ? "}," : "");
+            strbuf_putc(out, '{');
+            open = first = true;
+            column = 0;
+            continue;
+        }
+        if (it->kind != DOC_CELL)
+            break;
+        strbuf_puts(out, first ? "" : ",");
+        json_string(out, c.name[column++]);
+        strbuf_putc(out, ':');
+        json_value(out, it);
+        first = false;
+    }
+    strbuf_puts(out, open ? "}]" : "]");
+    free(c.copy);
+    return at;
+}
+
+static void json_notes(const struct doc *doc, struct strbuf *out)
+{
+    bool first = true;
+
+    strbuf_puts(out, ",\"notes\":[");
+    for (size_t i = 0; i < doc->items; i++) {
+        if (doc->item[i].kind != DOC_NOTE)
+            continue;
+        strbuf_puts(out, first ? "" : ",");
+        json_string(out, doc->item[i].text);
+        first = false;
+    }
+    strbuf_putc(out, ']');
+}
+
+void doc_json(const struct doc *doc, struct strbuf *out)
+{
+    strbuf_puts(out, "{\"view\":");
+    json_string(out, doc->title);
+    for (size_t at = 0; at < doc->items;) {
+        const struct doc_item *it = &doc->item[at];
+
+        if (it->kind != DOC_FIELD && it->kind != DOC_TABLE) {
+            at++;
+            continue;
+        }
+        strbuf_putc(out, ',');
+        json_string(out, it->name);
+        strbuf_putc(out, ':');
+        if (it->kind == DOC_TABLE) {
+            at = json_table(doc, at, out);
+        } else {
+            json_value(out, it);
+            at++;
+        }
+    }
+    json_notes(doc, out);
+    strbuf_puts(out, "}\n");
+}

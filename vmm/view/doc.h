@@ -1,0 +1,68 @@
+/*
+ * What every view writes: named fields, tables and notes.  One description,
+ * three faces: text for terminals and panes, JSON for programs, and marks that
+ * the screen turns into colours.
+ *
+ *   doc_field(doc, "cr3", "%#llx", cr3);
+ *   doc_table(doc, "entries", "index,selector,base");
+ *   doc_row(doc); doc_cell(doc, "%u", i); doc_cell(...); doc_cell(...);
+ *   doc_note(doc, "...");
+ *
+ * Names are JSON keys as well as what the text shows.
+ */
+#ifndef VMM_VIEW_DOC_H
+#define VMM_VIEW_DOC_H
+#include "vmm/base/strbuf.h"
+
+/* How a cell or note is meant; the screen's theme gives it a look. */
+enum doc_mark {
+    DOC_PLAIN,
+    DOC_CHANGED, /* differs from the last stop */
+    DOC_CURRENT, /* the instruction at hand, the selected row */
+    DOC_FAULT,   /* where it went wrong */
+    DOC_DIM,     /* there, but not important */
+    DOC_NAME,    /* a symbol or a heading */
+};
+
+enum doc_item_kind { DOC_FIELD, DOC_TABLE, DOC_CELL, DOC_ROW, DOC_NOTE };
+
+struct doc_item {
+    enum doc_item_kind kind;
+    enum doc_mark mark;
+    char *name; /* FIELD and TABLE; TABLE's columns are in text */
+    char *text;
+    bool raw; /* JSON: text is a number or boolean, not a string */
+};
+
+struct doc {
+    char *title;
+    struct doc_item *item;
+    size_t items, cap;
+};
+
+void doc_init(struct doc *doc, const char *title);
+void doc_fini(struct doc *doc);
+
+void doc_field(struct doc *doc, const char *name, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* A number: JSON shows it as one, text in hexadecimal. */
+void doc_number(struct doc *doc, const char *name, uint64_t value);
+void doc_table(struct doc *doc, const char *name, const char *columns);
+void doc_row(struct doc *doc);
+void doc_cell(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void doc_note(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Marks what was added last. */
+void doc_mark(struct doc *doc, enum doc_mark mark);
+
+/*
+ * Text: fields aligned, tables in columns under a heading.  LINE is called for
+ * each line without its newline; MARK is the strongest in it.
+ */
+void doc_lines(const struct doc *doc,
+               void (*line)(void *opaque, const char *text, enum doc_mark mark),
+               void *opaque);
+void doc_text(const struct doc *doc, struct strbuf *out);
+/* One object: {"view": title, field: ..., table: [{column: ...}], "notes": []}
+ */
+void doc_json(const struct doc *doc, struct strbuf *out);
+#endif

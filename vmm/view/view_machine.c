@@ -1,0 +1,239 @@
+/* Views of the board, the exits and the debugger itself. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/exit_stats.h"
+#include "vmm/machine/machine.h"
+#include "vmm/view/views.h"
+
+bool view_exits(const struct view_ctx *ctx, int argc, char **argv,
+                struct doc *doc)
+{
+    const struct exit_stats *s = vm_exit_stats(ctx->vm);
+    uint64_t total = 0;
+
+    (void)argc, (void)argv;
+    for (unsigned k = 0; k < VM_EXIT_COUNT; k++)
+        total += s->kind[k].count;
+    doc_field(doc, "accelerator", "%s", vm_accel_name(ctx->vm));
+    doc_number(doc, "total", total);
+    doc_table(doc, "exits",
+              "exit,reason,count,percent,total us,mean ns,max ns");
+    for (unsigned k = 0; k < VM_EXIT_COUNT; k++) {
+        const struct exit_count *c = &s->kind[k];
+        char reason[8] = "-";
+
+        if (c->count == 0)
+            continue;
+        if (vm_exit_reason((enum vm_exit_kind)k) >= 0)
+            snprintf(reason, sizeof(reason), "%d",
+                     vm_exit_reason((enum vm_exit_kind)k));
+        doc_row(doc);
+        doc_cell(doc, "%s", vm_exit_name((enum vm_exit_kind)k));
+        doc_cell(doc, "%s", reason);
+        doc_cell(doc, "%llu", (unsigned long long)c->count);
+        doc_cell(doc, "%.1f", 100.0 * (double)c->count / (double)total);
+        doc_cell(doc, "%llu", (unsigned long long)c->total_ns / 1000);
+        doc_cell(doc, "%llu", (unsigned long long)(c->total_ns / c->count));
+        doc_cell(doc, "%llu", (unsigned long long)c->max_ns);
+    }
+    return true;
+}
+
+static void put_lines(struct doc *doc, char *text)
+{
+    char *save = NULL;
+
+    for (char *l = strtok_r(text, "\n", &save); l;
+         l = strtok_r(NULL, "\n", &save))
+        doc_note(doc, "%s", l);
+}
+
+static void put_device(struct doc *doc, const struct device *dev)
+{
+    struct strbuf sb;
+
+    strbuf_init(&sb);
+    if (dev->class->dump)
+        dev->class->dump(dev, &sb);
+    if (sb.text)
+        put_lines(doc, sb.text);
+    strbuf_fini(&sb);
+}
+
+bool view_devices(const struct view_ctx *ctx, int argc, char **argv,
+                  struct doc *doc)
+{
+    const struct machine *m = vm_machine(ctx->vm);
+
+    if (argc > 1) {
+        const struct device *dev = machine_find(m, argv[1]);
+
+        if (!dev)
+            return view_fail(doc, "no device '%s'; `devices` lists them",
+                             argv[1]);
+        put_device(doc, dev);
+        return true;
+    }
+    doc_table(doc, "devices", "name,chip,summary");
+    for (unsigned i = 0; i < m->devices; i++) {
+        doc_row(doc);
+        doc_cell(doc, "%s", m->device[i]->name);
+        doc_cell(doc, "%s", m->device[i]->class->name);
+        doc_cell(doc, "%s", m->device[i]->class->summary);
+    }
+    return true;
+}
+
+bool view_screen(const struct view_ctx *ctx, int argc, char **argv,
+                 struct doc *doc)
+{
+    struct machine_screen screen;
+
+    (void)argc, (void)argv;
+    machine_screen(vm_machine(ctx->vm), &screen);
+    for (unsigned row = 0; row < 25; row++) {
+        char line[81];
+
+        for (unsigned col = 0; col < 80; col++) {
+            uint8_t c = screen.cell[row][col][0];
+            line[col] = isprint(c) ? (char)c : c ? '.' : ' ';
+        }
+        line[80] = '\0';
+        doc_note(doc, "%s", line);
+    }
+    doc_field(doc, "cursor", "row %u column %u%s", screen.row, screen.col,
+              screen.cursor ? "" : " (hidden)");
+    return true;
+}
+
+bool view_e820(const struct view_ctx *ctx, int argc, char **argv,
+               struct doc *doc)
+{
+    const struct machine *m = vm_machine(ctx->vm);
+
+    (void)argc, (void)argv;
+    doc_table(doc, "physical", "first,last,what,name");
+    for (unsigned i = 0; i < m->mem.slots; i++) {
+        const struct mem_slot *s = &m->mem.slot[i];
+
+        doc_row(doc);
+        doc_cell(doc, "%08llx", (unsigned long long)s->gpa);
+        doc_cell(doc, "%08llx", (unsigned long long)(s->gpa + s->len - 1));
+        doc_cell(doc, "%s", s->readonly ? "rom" : "ram");
+        doc_cell(doc, "%s", s->name);
+    }
+    for (unsigned i = 0; i < m->bus.count[IO_MEM]; i++) {
+        const struct bus_range *r = &m->bus.range[IO_MEM][i];
+
+        doc_row(doc);
+        doc_cell(doc, "%08llx", (unsigned long long)r->base);
+        doc_cell(doc, "%08llx", (unsigned long long)(r->base + r->len - 1));
+        doc_cell(doc, "mmio");
+        doc_cell(doc, "%s", r->name);
+    }
+    return true;
+}
+
+bool view_ports(const struct view_ctx *ctx, int argc, char **argv,
+                struct doc *doc)
+{
+    const struct bus *bus = &vm_machine(ctx->vm)->bus;
+
+    (void)argc, (void)argv;
+    doc_table(doc, "ports", "first,last,chip");
+    for (unsigned i = 0; i < bus->count[IO_PORT]; i++) {
+        const struct bus_range *r = &bus->range[IO_PORT][i];
+
+        doc_row(doc);
+        doc_cell(doc, "%04llx", (unsigned long long)r->base);
+        doc_cell(doc, "%04llx", (unsigned long long)(r->base + r->len - 1));
+        doc_cell(doc, "%s", r->name);
+    }
+    return true;
+}
+
+static const char *const point_kinds[] = {
+    [DEBUG_POINT_LINEAR] = "break", [DEBUG_POINT_PHYS] = "break phys",
+    [DEBUG_POINT_SEGOFF] = "break", [DEBUG_POINT_WATCH] = "watch",
+    [DEBUG_POINT_CATCH] = "catch",
+};
+
+static void put_point(const struct view_ctx *ctx, struct doc *doc,
+                      const struct debug_point *p)
+{
+    char where[80];
+
+    if (p->kind == DEBUG_POINT_SEGOFF)
+        snprintf(where, sizeof(where), "%04x:%04llx", p->selector,
+                 (unsigned long long)p->addr);
+    else if (p->kind == DEBUG_POINT_CATCH)
+        snprintf(where, sizeof(where), p->len ? "%s %#llx" : "%s",
+                 vm_exit_name(p->exit), (unsigned long long)p->addr);
+    else
+        symbols_format(ctx->sym, p->addr, where, sizeof(where));
+    doc_row(doc);
+    doc_cell(doc, "%d", p->id);
+    doc_cell(doc, "%s%s", point_kinds[p->kind], p->temporary ? " once" : "");
+    doc_cell(doc, "%s", where);
+    doc_cell(doc, "%s%s", p->read ? "r" : "", p->write ? "w" : "");
+    doc_cell(doc, "%s", p->disabled ? "off" : "on");
+    doc_cell(doc, "%llu", (unsigned long long)p->hits);
+    doc_cell(doc, "%s", p->note);
+}
+
+bool view_points(const struct view_ctx *ctx, int argc, char **argv,
+                 struct doc *doc)
+{
+    const struct debug_point *p;
+
+    (void)argc, (void)argv;
+    doc_table(doc, "points", "id,kind,where,rw,state,hits,condition");
+    for (size_t i = 0; ctx->dbg && (p = debug_nth(ctx->dbg, i)); i++)
+        put_point(ctx, doc, p);
+    return true;
+}
+
+bool view_why(const struct view_ctx *ctx, int argc, char **argv,
+              struct doc *doc)
+{
+    const struct debug_stop *s = ctx->dbg ? debug_last_stop(ctx->dbg) : NULL;
+    char where[80];
+
+    (void)argc, (void)argv;
+    if (!s) {
+        doc_field(doc, "reason", "%s",
+                  vm_stop_reason_name(vm_stop_reason(ctx->vm)));
+        doc_field(doc, "text", "%s", vm_stop_text(ctx->vm));
+        return true;
+    }
+    symbols_format(ctx->sym, s->linear_rip, where, sizeof(where));
+    doc_field(doc, "reason", "%s", debug_reason_name(s->reason));
+    doc_field(doc, "text", "%s", s->text);
+    doc_field(doc, "at", "%s", where);
+    doc_number(doc, "instructions", s->icount);
+    if (s->reason == DEBUG_REASON_WATCHPOINT)
+        doc_field(doc, "touched", "%#llx by a %s", (unsigned long long)s->gla,
+                  s->write ? "write" : "read");
+    if (s->reason == DEBUG_REASON_CATCH)
+        doc_field(doc, "exit", "%s", vm_exit_name(s->exit.kind));
+    return true;
+}
+
+bool view_stats(const struct view_ctx *ctx, int argc, char **argv,
+                struct doc *doc)
+{
+    struct vcpu *vcpu = vm_vcpu(ctx->vm);
+    struct strbuf sb;
+
+    (void)argc, (void)argv;
+    if (!vcpu->ops->dump)
+        return view_fail(doc, "%s keeps no statistics", vcpu->ops->name);
+    strbuf_init(&sb);
+    vcpu->ops->dump(vcpu, &sb);
+    if (sb.text)
+        put_lines(doc, sb.text);
+    strbuf_fini(&sb);
+    return true;
+}
