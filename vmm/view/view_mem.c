@@ -100,11 +100,12 @@ static void put_hex_row(struct doc *doc, uint64_t addr, const uint8_t *bytes,
 
     for (size_t i = 0; i < 16; i++) {
         size_t at = strlen(hex);
-        snprintf(hex + at, sizeof(hex) - at, i < n ? "%02x%s" : "  %s",
-                 i < n ? bytes[i] : 0,
-                 i == 7    ? "  "
-                 : i == 15 ? ""
-                           : " ");
+        const char *gap = i == 7 ? "  " : i == 15 ? "" : " ";
+
+        if (i < n)
+            snprintf(hex + at, sizeof(hex) - at, "%02x%s", bytes[i], gap);
+        else
+            snprintf(hex + at, sizeof(hex) - at, "  %s", gap);
         if (i < n)
             ascii[i] = isprint(bytes[i]) ? (char)bytes[i] : '.';
     }

@@ -1,0 +1,246 @@
+/* Finding and running a command; the commands themselves are elsewhere. */
+#include "vmm/view/command.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/view/commands.h"
+#include "vmm/view/expr.h"
+
+#define ARGS_MAX     16
+#define LINE_MAX_LEN 512u
+
+static const struct command commands[] = {
+#define COMMAND(name, alias, args, summary)                                    \
+    {#name, alias, args, summary, command_##name},
+#include "vmm/view/command.def"
+#undef COMMAND
+};
+
+const struct command *command_nth(size_t n)
+{
+    return n < ARRAY_SIZE(commands) ? &commands[n] : NULL;
+}
+
+bool command_fail(struct strbuf *out, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    strbuf_puts(out, text);
+    strbuf_putc(out, '\n');
+    return false;
+}
+
+bool command_value(struct command_ctx *ctx, int argc, char **argv, int i,
+                   uint64_t *value, struct strbuf *out)
+{
+    struct expr_value v;
+    char why[160];
+
+    if (i >= argc)
+        return command_fail(out, "%s: an argument is missing; see `help %s`",
+                            argv[0], argv[0]);
+    if (!expr_eval(ctx->vm, ctx->sym, argv[i], &v, why, sizeof(why)))
+        return command_fail(out, "%s: %s", argv[0], why);
+    *value = v.value;
+    return true;
+}
+
+struct view_ctx command_view_ctx(const struct command_ctx *ctx)
+{
+    return (struct view_ctx){
+        .vm = ctx->vm,
+        .dbg = ctx->dbg,
+        .sym = ctx->sym,
+        .prev = ctx->has_prev ? &ctx->prev : NULL,
+    };
+}
+
+void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
+{
+    *ctx = (struct command_ctx){.vm = vm, .dbg = dbg, .may_run = true};
+}
+
+void command_ctx_fini(struct command_ctx *ctx)
+{
+    symbols_free(ctx->sym);
+    ctx->sym = NULL;
+}
+
+/* ---- finding ----------------------------------------------------------------
+ */
+
+struct found {
+    const struct command *command;
+    const struct view *view;
+    unsigned matches; /* of the prefix; 1 for an exact name */
+    char others[128]; /* what it could mean */
+};
+
+/* One-letter names that people's fingers know. */
+static const struct {
+    char key;
+    const char *name;
+} letters[] = {
+    {'s', "step"},     {'n', "next"},  {'f', "finish"}, {'u', "until"},
+    {'c', "continue"}, {'b', "break"}, {'d', "delete"}, {'p', "print"},
+    {'x', "memory"},   {'q', "quit"},  {'h', "help"},   {'r', "regs"},
+};
+
+static void add_match(struct found *f, const char *name)
+{
+    size_t at = strlen(f->others);
+
+    f->matches++;
+    snprintf(f->others + at, sizeof(f->others) - at, "%s%s", at ? ", " : "",
+             name);
+}
+
+static bool exact(struct found *f, const char *word)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, word) == 0 ||
+            (commands[i].alias[0] && strcmp(commands[i].alias, word) == 0)) {
+            *f = (struct found){.command = &commands[i], .matches = 1};
+            return true;
+        }
+    if (view_find(word)) {
+        *f = (struct found){.view = view_find(word), .matches = 1};
+        return true;
+    }
+    return false;
+}
+
+static void find(struct found *f, const char *word)
+{
+    size_t n = strlen(word);
+    const struct view *v;
+
+    *f = (struct found){0};
+    for (size_t i = 0; n == 1 && i < ARRAY_SIZE(letters); i++)
+        if (letters[i].key == word[0])
+            word = letters[i].name, n = strlen(word);
+    if (exact(f, word))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strncmp(commands[i].name, word, n) == 0) {
+            f->command = &commands[i];
+            add_match(f, commands[i].name);
+        }
+    for (size_t i = 0; (v = view_nth(i)); i++)
+        if (strncmp(v->name, word, n) == 0) {
+            f->view = v;
+            add_match(f, v->name);
+        }
+    if (f->matches == 1 && f->view)
+        f->command = NULL;
+}
+
+/* ---- running ----------------------------------------------------------------
+ */
+
+static int split(char *line, char **argv)
+{
+    char *save = NULL;
+    int argc = 0;
+
+    for (char *w = strtok_r(line, " \t", &save); w && argc < ARGS_MAX;
+         w = strtok_r(NULL, " \t", &save))
+        argv[argc++] = w;
+    return argc;
+}
+
+static bool run_view(struct command_ctx *ctx, const struct view *view, int argc,
+                     char **argv, struct strbuf *out)
+{
+    struct view_ctx vc = command_view_ctx(ctx);
+    struct doc doc;
+    bool ok;
+
+    doc_init(&doc, view->name);
+    ok = view->fn(&vc, argc, argv, &doc);
+    if (ctx->json)
+        doc_json(&doc, out);
+    else
+        doc_text(&doc, out);
+    doc_fini(&doc);
+    return ok;
+}
+
+bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
+{
+    char copy[LINE_MAX_LEN], *argv[ARGS_MAX + 1] = {NULL};
+    struct found f;
+    int argc;
+
+    while (isspace((unsigned char)*line))
+        line++;
+    if (!*line)
+        line = ctx->last;
+    if (strlen(line) >= sizeof(copy))
+        return command_fail(out, "the line is longer than %u characters",
+                            LINE_MAX_LEN - 1);
+    strcpy(copy, line);
+    argc = split(copy, argv);
+    if (argc == 0)
+        return true;
+    if (argc > 1 && strcmp(argv[0], "info") == 0) /* as gdb's users type it */
+        memmove(argv, argv + 1, (size_t)argc-- * sizeof(argv[0]));
+    find(&f, argv[0]);
+    if (f.matches == 0)
+        return command_fail(out, "no command '%s'; `help` lists them", argv[0]);
+    if (f.matches > 1)
+        return command_fail(out, "'%s' could be %s", argv[0], f.others);
+    if (f.view)
+        return run_view(ctx, f.view, argc, argv, out);
+    argv[0] = (char *)(uintptr_t)f.command->name;
+    return f.command->fn(ctx, argc, argv, out);
+}
+
+/* ---- completion -------------------------------------------------------------
+ */
+
+/* The N-th name of a command or view that starts with WORD. */
+static const char *complete_name(const char *word, size_t n)
+{
+    size_t len = strlen(word);
+    const struct view *v;
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strncmp(commands[i].name, word, len) == 0 && n-- == 0)
+            return commands[i].name;
+    for (size_t i = 0; (v = view_nth(i)); i++)
+        if (strncmp(v->name, word, len) == 0 && n-- == 0)
+            return v->name;
+    return NULL;
+}
+
+static const char *complete_operand(const struct command_ctx *ctx,
+                                    const char *word, size_t n)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = expr_register_name(i)); i++)
+        if (word[0] && strncmp(name, word, strlen(word)) == 0 && n-- == 0)
+            return name;
+    return symbols_complete(ctx->sym, word, n);
+}
+
+bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
+                      char *buf, size_t len)
+{
+    const char *word = strrchr(line, ' ');
+    const char *name =
+        word ? complete_operand(ctx, word + 1, n) : complete_name(line, n);
+
+    if (!name)
+        return false;
+    snprintf(buf, len, "%.*s%s", word ? (int)(word + 1 - line) : 0, line, name);
+    return true;
+}

@@ -1,0 +1,48 @@
+/*
+ * The command language of the screen's `:`, of the repl and of gdb's
+ * `monitor`: one table (command.def), and every view is a command too.
+ * Names may be cut short as long as they mean one thing.
+ */
+#ifndef VMM_VIEW_COMMAND_H
+#define VMM_VIEW_COMMAND_H
+#include "vmm/view/view.h"
+
+struct command_ctx {
+    struct vm *vm;
+    struct debug *dbg;
+    struct symbols *sym;   /* owned; NULL: none loaded */
+    struct x86_state prev; /* at the stop before the last one */
+    bool has_prev;
+    bool json;      /* views print JSON */
+    bool may_run;   /* false in gdb's monitor: gdb resumes the guest */
+    bool quit;      /* the user wants to leave */
+    char last[128]; /* what an empty line repeats: a step */
+};
+
+typedef bool command_fn(struct command_ctx *ctx, int argc, char **argv,
+                        struct strbuf *out);
+
+struct command {
+    const char *name;
+    const char *alias; /* one more name, or "" */
+    const char *args;
+    const char *summary;
+    command_fn *fn;
+};
+
+void command_ctx_init(struct command_ctx *ctx, struct vm *vm,
+                      struct debug *dbg);
+void command_ctx_fini(struct command_ctx *ctx);
+
+/*
+ * Runs one line.  Its output, or one line saying what is wrong and what next,
+ * goes to OUT.  False: it failed.
+ */
+bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out);
+
+/* The N-th completion of LINE's last word, in BUF; false past the last. */
+bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
+                      char *buf, size_t len);
+
+const struct command *command_nth(size_t n); /* NULL past the last */
+#endif

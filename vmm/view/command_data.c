@@ -1,0 +1,127 @@
+/* Commands that look at and change values, and help. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/view/commands.h"
+#include "vmm/view/expr.h"
+
+bool command_help(struct command_ctx *ctx, int argc, char **argv,
+                  struct strbuf *out)
+{
+    const struct command *c;
+    const struct view *v;
+
+    (void)ctx;
+    for (size_t i = 0; (c = command_nth(i)); i++)
+        if (argc < 2 || strcmp(argv[1], c->name) == 0)
+            strbuf_printf(out, "%-9s %-22s %s\n", c->name, c->args, c->summary);
+    if (argc < 2)
+        strbuf_puts(out, "views:\n");
+    for (size_t i = 0; (v = view_nth(i)); i++)
+        if (argc < 2 || strcmp(argv[1], v->name) == 0)
+            strbuf_printf(out, "%-9s %-22s %s\n", v->name, v->args, v->summary);
+    if (out->len == 0)
+        return command_fail(out, "no command '%s'; `help` lists them", argv[1]);
+    return true;
+}
+
+bool command_print(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    char text[512] = "", why[160], where[96];
+    struct expr_value v;
+    uint64_t offset;
+
+    if (argc < 2)
+        return command_fail(out, "print what? try: print [esp+4]");
+    for (int i = 1; i < argc; i++) /* spaces are welcome in expressions */
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ",
+                 argv[i]);
+    if (!expr_eval(ctx->vm, ctx->sym, text, &v, why, sizeof(why)))
+        return command_fail(out, "print: %s", why);
+    strbuf_printf(out, "%#llx  %lld", (unsigned long long)v.value,
+                  (long long)v.value);
+    if (symbols_at(ctx->sym, v.value, &offset)) {
+        symbols_format(ctx->sym, v.value, where, sizeof(where));
+        strbuf_printf(out, "  %s", where);
+    }
+    strbuf_putc(out, '\n');
+    return true;
+}
+
+static unsigned width_of(const char *text)
+{
+    static const struct {
+        char key;
+        unsigned size;
+    } widths[] = {{'b', 1}, {'w', 2}, {'d', 4}, {'q', 8}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(widths); i++)
+        if (text[0] == widths[i].key && !text[1])
+            return widths[i].size;
+    return 0;
+}
+
+static bool set_memory(struct command_ctx *ctx, int argc, char **argv,
+                       uint64_t value, struct strbuf *out)
+{
+    unsigned size = argc > 3 ? width_of(argv[3]) : 4;
+    struct expr_value at;
+    char why[160];
+    size_t n;
+
+    if (size == 0)
+        return command_fail(out, "set: the width is b, w, d or q");
+    if (!expr_eval(ctx->vm, ctx->sym, argv[1], &at, why, sizeof(why)))
+        return command_fail(out, "set: %s", why);
+    n = at.phys ? vm_write_gpa(ctx->vm, at.value, &value, size)
+                : vm_write_gla(ctx->vm, at.value, &value, size);
+    if (n < size)
+        return command_fail(out, "set: nothing is mapped at %#llx",
+                            (unsigned long long)at.value);
+    return true;
+}
+
+bool command_set(struct command_ctx *ctx, int argc, char **argv,
+                 struct strbuf *out)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    struct x86_state st;
+    uint64_t value;
+
+    if (!command_value(ctx, argc, argv, 2, &value, out))
+        return false;
+    if (vm_get_state(ctx->vm, &st) < 0)
+        return command_fail(out, "set: the registers cannot be read");
+    if (!expr_set_register(&st, name[0] == '$' ? name + 1 : name, value))
+        return set_memory(ctx, argc, argv, value, out);
+    if (vm_set_state(ctx->vm, &st) < 0)
+        return command_fail(out, "set: the processor refused the value");
+    return true;
+}
+
+bool command_symbols(struct command_ctx *ctx, int argc, char **argv,
+                     struct strbuf *out)
+{
+    struct symbols *fresh;
+    uint64_t delta;
+
+    if (argc < 2)
+        return command_fail(out, "symbols: which ELF file?");
+    if (strcmp(argv[1], "relocate") == 0) {
+        if (!ctx->sym)
+            return command_fail(out, "symbols: load a file first");
+        if (!command_value(ctx, argc, argv, 2, &delta, out))
+            return false;
+        symbols_relocate(ctx->sym, (int64_t)delta);
+        return true;
+    }
+    if (symbols_load(&fresh, argv[1]) < 0)
+        return command_fail(out, "symbols: %s is not an ELF file with symbols",
+                            argv[1]);
+    symbols_free(ctx->sym);
+    ctx->sym = fresh;
+    strbuf_printf(out, "%zu symbols from %s\n", symbols_count(fresh), argv[1]);
+    return true;
+}

@@ -1,0 +1,242 @@
+/* Commands that make and unmake stop points. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/view/commands.h"
+#include "vmm/view/expr.h"
+
+/* A condition that a person typed, evaluated at each hit. */
+struct typed_condition {
+    struct command_ctx *ctx;
+    char text[128];
+};
+
+static bool condition_holds(void *opaque, struct debug *d,
+                            const struct x86_state *st)
+{
+    const struct typed_condition *c = opaque;
+    struct expr_value v;
+    char why[80];
+
+    (void)d, (void)st;
+    /* A condition that cannot be evaluated stops, so that it is seen. */
+    return !expr_eval(c->ctx->vm, c->ctx->sym, c->text, &v, why, sizeof(why)) ||
+           v.value != 0;
+}
+
+/* Joins ARGV[FROM..] with spaces. */
+static void join(char *buf, size_t len, int argc, char **argv, int from)
+{
+    size_t at = 0;
+
+    buf[0] = '\0';
+    for (int i = from; i < argc && at + 1 < len; i++)
+        at += (size_t)snprintf(buf + at, len - at, "%s%s", i > from ? " " : "",
+                               argv[i]);
+}
+
+static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
+                          int argc, char **argv, struct strbuf *out)
+{
+    struct typed_condition *c;
+
+    if (argc <= 2)
+        return true;
+    if (strcmp(argv[2], "if") != 0 || argc < 4)
+        return command_fail(out, "%s: expected `if EXPR` after the address",
+                            argv[0]);
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return command_fail(out, "out of memory");
+    c->ctx = ctx;
+    join(c->text, sizeof(c->text), argc, argv, 3);
+    snprintf(p->note, sizeof(p->note), "if %.60s", c->text);
+    p->condition = condition_holds;
+    p->condition_opaque = c; /* lives as long as the point may */
+    return true;
+}
+
+static bool add(struct command_ctx *ctx, const struct debug_point *p,
+                struct strbuf *out)
+{
+    char why[160] = "out of memory";
+    int id = debug_add(ctx->dbg, p, why, sizeof(why));
+
+    if (id < 0)
+        return command_fail(out, "%s", why);
+    strbuf_printf(out, "%d: %s\n", id,
+                  p->kind == DEBUG_POINT_WATCH   ? "watchpoint"
+                  : p->kind == DEBUG_POINT_CATCH ? "catchpoint"
+                                                 : "breakpoint");
+    return true;
+}
+
+static bool add_break(struct command_ctx *ctx, int argc, char **argv,
+                      bool temporary, struct strbuf *out)
+{
+    struct debug_point p;
+    struct expr_value v;
+    char why[160];
+
+    if (argc < 2)
+        return command_fail(out, "%s where? try: %s main, or f000:fff0",
+                            argv[0], argv[0]);
+    if (!expr_eval(ctx->vm, ctx->sym, argv[1], &v, why, sizeof(why)))
+        return command_fail(out, "%s: %s", argv[0], why);
+    debug_point_init(&p,
+                     v.phys     ? DEBUG_POINT_PHYS
+                     : v.segoff ? DEBUG_POINT_SEGOFF
+                                : DEBUG_POINT_LINEAR,
+                     v.segoff ? v.offset : v.value);
+    p.selector = v.selector;
+    p.temporary = temporary;
+    return set_condition(ctx, &p, argc, argv, out) && add(ctx, &p, out);
+}
+
+bool command_break(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    return add_break(ctx, argc, argv, false, out);
+}
+
+bool command_tbreak(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    return add_break(ctx, argc, argv, true, out);
+}
+
+static bool add_watch(struct command_ctx *ctx, int argc, char **argv, bool read,
+                      bool write, struct strbuf *out)
+{
+    struct debug_point p;
+    uint64_t addr, len = 4;
+
+    if (!command_value(ctx, argc, argv, 1, &addr, out) ||
+        (argc > 2 && !command_value(ctx, argc, argv, 2, &len, out)))
+        return false;
+    debug_point_init(&p, DEBUG_POINT_WATCH, addr);
+    p.len = len;
+    p.read = read;
+    p.write = write;
+    return add(ctx, &p, out);
+}
+
+bool command_watch(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    return add_watch(ctx, argc, argv, false, true, out);
+}
+
+bool command_rwatch(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    return add_watch(ctx, argc, argv, true, false, out);
+}
+
+bool command_awatch(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    return add_watch(ctx, argc, argv, true, true, out);
+}
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    enum vm_exit_kind exit;
+} catches[] = {
+    { "port", VM_EXIT_PIO },        { "mmio", VM_EXIT_MMIO },
+    { "rdmsr", VM_EXIT_RDMSR },     { "wrmsr", VM_EXIT_WRMSR },
+    { "vector", VM_EXIT_EXTINT },   { "exception", VM_EXIT_EXCEPTION },
+    { "int", VM_EXIT_SOFT_INT },    { "iret", VM_EXIT_IRET },
+    { "cr", VM_EXIT_CR_ACCESS },    { "dr", VM_EXIT_DR_ACCESS },
+    { "hlt", VM_EXIT_HLT },         { "cpuid", VM_EXIT_CPUID },
+    { "invlpg", VM_EXIT_INVLPG },   { "task", VM_EXIT_TASK_SWITCH },
+    { "segment", VM_EXIT_SEG_LOAD },
+};
+/* clang-format on */
+
+bool command_catch(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    struct debug_point p;
+    size_t i = 0;
+
+    debug_point_init(&p, DEBUG_POINT_CATCH, 0);
+    while (argc > 1 && i < ARRAY_SIZE(catches) &&
+           strcmp(catches[i].name, argv[1]) != 0)
+        i++;
+    if (argc < 2 || i == ARRAY_SIZE(catches)) {
+        strbuf_puts(out, "catch what? one of:");
+        for (i = 0; i < ARRAY_SIZE(catches); i++)
+            strbuf_printf(out, " %s", catches[i].name);
+        strbuf_putc(out, '\n');
+        return false;
+    }
+    p.exit = catches[i].exit;
+    if (argc > 2) {
+        if (!command_value(ctx, argc, argv, 2, &p.addr, out))
+            return false;
+        p.len = 1;
+    }
+    return add(ctx, &p, out);
+}
+
+static struct debug_point *point_arg(struct command_ctx *ctx, int argc,
+                                     char **argv, struct strbuf *out)
+{
+    struct debug_point *p;
+    uint64_t id;
+
+    if (!command_value(ctx, argc, argv, 1, &id, out))
+        return NULL;
+    p = debug_find(ctx->dbg, (int)id);
+    if (!p)
+        command_fail(out, "%s: there is no stop point %s; `points` lists them",
+                     argv[0], argv[1]);
+    return p;
+}
+
+bool command_delete(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    struct debug_point *p;
+
+    if (argc < 2) {
+        while ((p = debug_nth(ctx->dbg, 0)))
+            debug_remove(ctx->dbg, p->id);
+        return true;
+    }
+    p = point_arg(ctx, argc, argv, out);
+    return p && debug_remove(ctx->dbg, p->id) == 0;
+}
+
+static bool switch_point(struct command_ctx *ctx, int argc, char **argv,
+                         bool disabled, struct strbuf *out)
+{
+    struct debug_point *p = point_arg(ctx, argc, argv, out);
+
+    if (p)
+        p->disabled = disabled;
+    return p != NULL;
+}
+
+bool command_enable(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    return switch_point(ctx, argc, argv, false, out);
+}
+
+bool command_disable(struct command_ctx *ctx, int argc, char **argv,
+                     struct strbuf *out)
+{
+    return switch_point(ctx, argc, argv, true, out);
+}
+
+bool command_ignore(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    struct debug_point *p = point_arg(ctx, argc, argv, out);
+
+    return p && command_value(ctx, argc, argv, 2, &p->ignore, out);
+}

@@ -1,0 +1,16 @@
+/* The functions behind command.def; included by command*.c. */
+#ifndef VMM_VIEW_COMMANDS_H
+#define VMM_VIEW_COMMANDS_H
+#include "vmm/view/command.h"
+
+#define COMMAND(name, alias, args, summary) command_fn command_##name;
+#include "vmm/view/command.def"
+#undef COMMAND
+
+/* For command functions: prints the line and returns false. */
+bool command_fail(struct strbuf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* ARGV[I] as an expression; missing or wrong: false with a message. */
+bool command_value(struct command_ctx *ctx, int argc, char **argv, int i,
+                   uint64_t *value, struct strbuf *out);
+struct view_ctx command_view_ctx(const struct command_ctx *ctx);
+#endif
