@@ -69,3 +69,9 @@ $(BUILD)/guests/teach.img: $(TEACH)/bootsect.S $(TEACH_BUILD)/flat
 
 .SECONDARY:
 -include $(wildcard $(TEACH_BUILD)/*.d $(TEACH_BUILD)/user/*.d)
+
+# What types to the guests in tests.
+guests: $(BUILD)/tests/typist
+$(BUILD)/tests/typist: tests/guest/tools/typist.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(ALLFLAGS) -o $@ $<
