@@ -1,0 +1,83 @@
+#!/bin/bash
+# Every guest on every accelerator that can run it here: typed scripts, what
+# they must show, the exit status; then that the accelerators agree.
+#
+#   guests.sh            ONLY=REGEX BUILD=DIR as in lib.sh
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/guest/lib.sh
+. tests/guest/lib.sh
+
+# name | needs | accelerators | script | status | options
+# needs: -: nothing; i386, amd64: Debian's packages of it, in @; initramfs-*
+# are built at need.
+# shellcheck disable=SC2016 # expanded later
+cases=(
+    'teach|-|bt kvm|teach|0|-m 32M $BUILD/guests/teach.elf'
+    'teach-disk|-|bt kvm|teach-short|0|-m 32M $BUILD/guests/teach.img'
+    'teach-interrupt|-|bt kvm|teach-interrupt|41|-m 40M $BUILD/guests/teach.elf'
+    'teach-screen|-|bt kvm|teach-short|0|-m 64M --serial null --display text $BUILD/guests/teach.elf'
+    'debian-686|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
+    'debian-686-pae|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686-pae'
+    'memtest|i386|bt kvm|memtest|8|-m 12M --no-reboot --kernel-args console=ttyS0,115200 @/memtest.bin'
+    'debian-amd64|amd64|kvm|linux64|0|-m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'
+)
+
+# What both accelerators must show alike: all that the guest printed, but for
+# kernel times and what the monitor says itself.
+normalize() { # FILE
+    sed -e 's/\[ *[0-9]*\.[0-9]*\] //' -e '/^ringside: /d' "$1"
+}
+
+compare() { # NAME ACCEL ACCEL
+    if diff <(normalize "$logs/$1-$2.out") <(normalize "$logs/$1-$3.out") \
+        >"$logs/$1.diff"; then
+        pass "$1-same"
+    else
+        fail "$1-same" "$2 and $3 differ (see $logs/$1.diff)"
+    fi
+}
+
+run_case() { # a row of the table
+    local name needs accels script status options accel lacks debian why done=()
+    IFS='|' read -r name needs accels script status options <<<"$1"
+    [[ $name =~ $only ]] || return
+    if [ "$needs" != - ]; then
+        lacks=$(debian_lacks "$needs")
+        if [ -n "$lacks" ]; then
+            for accel in $accels; do
+                skip "$name-$accel" "$lacks"
+            done
+            return
+        fi
+        debian=$(debian_dir "$needs")
+        initramfs "$needs"
+    fi
+    options=${options//\$BUILD/$BUILD}
+    options=${options//@/$debian}
+    for accel in $accels; do
+        lacks=$(accel_lacks "$accel")
+        if [ -n "$lacks" ]; then
+            skip "$name-$accel" "$lacks"
+            continue
+        fi
+        # shellcheck disable=SC2086 # options are words
+        typed "$name-$accel" "$script" "$status" \
+            "$ringside" run --accel "$accel" $options
+        if [ -n "$why" ]; then
+            fail "$name-$accel" "$why"
+        else
+            pass "$name-$accel"
+            done+=("$accel")
+        fi
+    done
+    # Debian's kernels print what processor they found: not the same on both.
+    if [ ${#done[@]} -eq 2 ] && [[ $name == teach* ]]; then
+        compare "$name" "${done[@]}"
+    fi
+}
+
+for row in "${cases[@]}"; do
+    run_case "$row"
+done
+[ "$failed" -eq 0 ]

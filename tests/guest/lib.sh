@@ -1,0 +1,77 @@
+# Functions of the guest tests; sourced, with the tree's top as directory.
+# shellcheck shell=bash disable=SC2034
+
+BUILD=${BUILD:-build}
+ringside=$BUILD/ringside
+typist=$BUILD/tests/typist
+scripts=tests/guest/scripts
+logs=$BUILD/guest-logs
+mkdir -p "$logs"
+# Only some cases: a regular expression on their names.
+only=${ONLY:-.}
+failed=0
+
+pass() { # NAME
+    echo "PASS $1"
+}
+
+fail() { # NAME WHY
+    echo "FAIL $1: $2"
+    failed=$((failed + 1))
+}
+
+skip() { # NAME WHY
+    echo "SKIP $1: $2"
+}
+
+# Why ACCEL cannot run guests on this host; nothing if it can.
+accel_lacks() { # ACCEL
+    case $1 in
+    bt) ;;
+    kvm)
+        if [ ! -w /dev/kvm ]; then
+            echo "no /dev/kvm that may be used"
+        elif ! kvm_is_complete; then
+            echo "this host's KVM is not complete; make check-kvm brings one"
+        fi
+        ;;
+    esac
+}
+
+kvm_is_complete() {
+    "$ringside" doctor --json 2>/dev/null | tr -d ' \n' |
+        grep -q '"complete":true'
+}
+
+# Sees to it that Debian's files are there; why they are not, if so.
+debian_lacks() { # ARCH
+    tests/guest/tools/fetch-debian.sh "$1" >/dev/null 2>"$logs/fetch.log" ||
+        tail -n 1 "$logs/fetch.log" | sed 's/^fetch-debian: //'
+}
+
+debian_dir() { # ARCH
+    tests/guest/tools/fetch-debian.sh -q "$1"
+}
+
+initramfs() { # ARCH
+    [ -s "$BUILD/initramfs-$1" ] ||
+        tests/guest/tools/make-initramfs.sh "$(debian_dir "$1")/busybox-$1" \
+            "$BUILD/initramfs-$1"
+}
+
+# Runs COMMAND under the typist.  Sets `why`; empty: all as expected.
+typed() { # NAME SCRIPT STATUS COMMAND...
+    local name=$1 script=$2 want=$3 status=0
+    shift 3
+    "$typist" -o "$logs/$name.out" "$scripts/$script" "$@" \
+        2>"$logs/$name.err" || status=$?
+    why=
+    if [ $status -eq 124 ]; then
+        why="$(head -n 1 "$logs/$name.err" | sed 's/^typist: //'), status $status"
+    elif [ $status -ne "$want" ]; then
+        why="status $status, not $want"
+    fi
+    if [ -n "$why" ]; then
+        why="$why (see $logs/$name.out)"
+    fi
+}
