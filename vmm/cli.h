@@ -29,6 +29,9 @@ struct cli {
     const char *report; /* path, or NULL: standard output */
     bool digest;
     bool json;
+    bool repl;
+    const char *symbols; /* path, or NULL: the guest */
+    const char *stop_at; /* expression, or NULL */
     bool help;
 };
 

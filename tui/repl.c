@@ -1,0 +1,156 @@
+#include "tui/repl.h"
+
+#include <histedit.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROMPT "(ringside) "
+
+/* A signal handler has no argument of ours; one repl has the terminal. */
+static struct debug *interrupted_debug;
+
+static void on_sigint(int sig)
+{
+    (void)sig;
+    if (interrupted_debug)
+        debug_interrupt(interrupted_debug);
+}
+
+static void run_line(struct command_ctx *ctx, const char *line)
+{
+    struct strbuf out;
+
+    strbuf_init(&out);
+    interrupted_debug = ctx->dbg;
+    command_run(ctx, line, &out);
+    interrupted_debug = NULL;
+    fputs(strbuf_str(&out), stdout);
+    fflush(stdout);
+    strbuf_fini(&out);
+}
+
+static void plain(struct command_ctx *ctx)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+
+    while (!ctx->quit && (n = getline(&line, &cap, stdin)) >= 0) {
+        if (n > 0 && line[n - 1] == '\n')
+            line[--n] = '\0';
+        printf(PROMPT "%s\n", line); /* a transcript shows what was asked */
+        run_line(ctx, line);
+    }
+    free(line);
+}
+
+static char *prompt(EditLine *el)
+{
+    static char text[] = PROMPT;
+
+    (void)el;
+    return text;
+}
+
+static void list_completions(struct command_ctx *ctx, const char *line)
+{
+    char other[256];
+
+    putchar('\n');
+    for (size_t i = 0;
+         i < 100 && command_complete(ctx, line, i, other, sizeof(other)); i++)
+        printf("%s  ", strrchr(other, ' ') ? strrchr(other, ' ') + 1 : other);
+    putchar('\n');
+}
+
+/* Tab: inserts what all completions share, or lists them. */
+static unsigned char on_tab(EditLine *el, int ch)
+{
+    struct command_ctx *ctx;
+    const LineInfo *li = el_line(el);
+    char line[256], first[256], other[256];
+    size_t n = (size_t)(li->cursor - li->buffer), common;
+
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &ctx);
+    if (n >= sizeof(line))
+        return CC_ERROR;
+    memcpy(line, li->buffer, n);
+    line[n] = '\0';
+    if (!command_complete(ctx, line, 0, first, sizeof(first)))
+        return CC_ERROR;
+    common = strlen(first);
+    for (size_t i = 1; command_complete(ctx, line, i, other, sizeof(other));
+         i++) {
+        size_t k = 0;
+
+        while (k < common && other[k] == first[k])
+            k++;
+        common = k;
+    }
+    if (common > n) {
+        first[common] = '\0';
+        el_insertstr(el, first + n);
+        return CC_REFRESH;
+    }
+    list_completions(ctx, line);
+    return CC_REDISPLAY;
+}
+
+static void history_path(char *buf, size_t len)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+    if (state)
+        snprintf(buf, len, "%s/ringside_history", state);
+    else
+        snprintf(buf, len, "%s/.ringside_history", home ? home : "/tmp");
+}
+
+static void edited(struct command_ctx *ctx)
+{
+    EditLine *el = el_init("ringside", stdin, stdout, stderr);
+    History *hist = history_init();
+    char path[512];
+    HistEvent ev;
+    const char *line;
+    int n;
+
+    history_path(path, sizeof(path));
+    history(hist, &ev, H_SETSIZE, 1000);
+    history(hist, &ev, H_LOAD, path);
+    el_set(el, EL_EDITOR, "emacs");
+    el_set(el, EL_PROMPT, prompt);
+    el_set(el, EL_HIST, history, hist);
+    el_set(el, EL_CLIENTDATA, ctx);
+    el_set(el, EL_ADDFN, "ringside-complete", "complete a name", on_tab);
+    el_set(el, EL_BIND, "^I", "ringside-complete", NULL);
+    while (!ctx->quit && (line = el_gets(el, &n)) && n > 0) {
+        char copy[512];
+
+        snprintf(copy, sizeof(copy), "%.*s", n, line);
+        copy[strcspn(copy, "\n")] = '\0';
+        if (copy[0])
+            history(hist, &ev, H_ENTER, copy);
+        run_line(ctx, copy);
+    }
+    history(hist, &ev, H_SAVE, path);
+    history_end(hist);
+    el_end(el);
+}
+
+void repl_run(struct command_ctx *ctx)
+{
+    struct sigaction sa = {.sa_handler = on_sigint}, old;
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, &old);
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        edited(ctx);
+    else
+        plain(ctx);
+    sigaction(SIGINT, &old, NULL);
+}
