@@ -136,5 +136,8 @@ enum run_next vm_dispatch_exit(struct vcpu *vcpu, struct vm_exit *e)
         vm->last_exit = *e;
     if (vm->reset_by || atomic_load(&vm->stop) != VM_STOP_NONE)
         next = RUN_STOP;
+    /* A device may have armed a timer: bt goes on without leaving run(). */
+    if (e->kind == VM_EXIT_PIO || e->kind == VM_EXIT_MMIO)
+        vcpu->deadline_ns = clock_next(&vm->machine->clock);
     return next;
 }

@@ -1,0 +1,307 @@
+/*
+ * The translator's inside, shared by the files of this folder only.
+ *
+ *   bt.c         accel_ops, the run loop
+ *   native.c     entering blocks, and what to do at each way out
+ *   space.c      the pool of address spaces, staleness against guest tables
+ *   window.c     one window: fill, drop, protect
+ *   cache.c      blocks: lookup, chain, invalidate, flush
+ *   translate.c  guest code to a block; xlat_*.c: classes of instructions
+ *   emit.[ch]    encodings
+ *   check.c      proves an emitted block confined
+ *   stubs.S      enter, leave
+ */
+#ifndef VMM_ACCEL_BT_BT_INT_H
+#define VMM_ACCEL_BT_BT_INT_H
+#include "vmm/accel/bt/bt.h"
+#include "vmm/accel/bt/bt_cpu.h"
+#include "vmm/accel/emu/emu.h"
+#include "vmm/accel/host_signal.h"
+
+#define BT_PAGE           4096u
+#define BT_PAGES          BIT(20) /* of a window */
+#define BT_WINDOW_SIZE    BIT64(32)
+#define BT_GUARD          BIT64(30) /* rights to nothing, on both sides */
+#define BT_SPACES         16u
+#define BT_TB_INSNS       64u     /* at most in one block */
+#define BT_BUDGET_MAX     BIT(20) /* instructions between looks at `kicked` */
+#define BT_HOST_MAX       16384u  /* bytes one block may take */
+#define BT_CACHE_DEFAULT  (32ull << 20)
+#define BT_CACHE_MIN      (48ull << 10)
+#define BT_HASH           BIT(16)
+#define BT_SITES          BIT(12)
+#define BT_FAULTS_CALLOUT 3u /* so many faults make a site a call-out */
+#define BT_WRITES_THRASH  4u /* so many writes keep a code page protected */
+
+/* ---- windows ------------------------------------------------------------ */
+
+/* A shadow entry: RAM page (memfd offset / 4096) << 12 | flags; 0: no map. */
+#define BT_SHADOW_PRESENT BIT(0)
+#define BT_SHADOW_WRITE   BIT(1) /* mapped writable in the host */
+#define BT_SHADOW_GUEST_W BIT(2) /* the guest's tables would allow a write */
+#define BT_SHADOW_LARGE   BIT(3) /* of a large page (or no paging) */
+#define BT_SHADOW_2M      BIT(4) /* with LARGE: 2 MiB, else 4 MiB */
+
+struct bt_run {
+    uint32_t page, frame, count;
+};
+
+struct bt_window {
+    uint8_t *base;      /* NULL: not reserved yet; 4 GiB aligned */
+    uint32_t *shadow;   /* BT_PAGES entries: what is really mapped */
+    uint32_t *jt;       /* 2^32 entries: cache offset of the block at eip */
+    uint64_t *jt_pages; /* one bit a guest page: jt has entries */
+    unsigned jt_used;   /* bits set in it */
+    /* Every fill since the last drop: where a RAM page may be mapped. */
+    struct bt_run *run;
+    size_t runs, runs_cap;
+    long vmas; /* host mappings it takes, at most */
+    bool user;
+};
+
+/* A page-table page as it was when a window was filled through it. */
+struct bt_table {
+    uint64_t gpa;
+    uint32_t gla; /* first address it maps */
+    uint8_t shift, entry_size;
+    bool global; /* all fills through it were of global pages */
+    uint8_t copy[BT_PAGE];
+};
+
+struct bt_space {
+    bool used;
+    uint64_t root; /* CR3's table address, or ~0 without paging */
+    uint64_t pdpte[4];
+    uint64_t stamp;          /* for LRU */
+    struct bt_window win[2]; /* supervisor, user */
+    struct bt_table **table;
+    size_t tables, tables_cap;
+    bool check_global; /* a flush of global pages is due */
+};
+
+/* ---- blocks ------------------------------------------------------------- */
+
+struct bt_insn {
+    uint16_t host, guest; /* offsets from the block's start */
+    uint8_t len;          /* guest bytes */
+    uint8_t why;          /* enum bt_reason */
+    bool ends;            /* a call-out that does not come back here */
+};
+
+struct bt_slot {      /* a direct branch that may be chained */
+    uint32_t patch;   /* cache offset of the rel32 */
+    uint32_t target;  /* guest eip */
+    uint32_t to;      /* block number it is chained to, 0: none */
+    uint32_t next_in; /* next slot chained to the same block */
+};
+
+struct bt_tb {
+    uint32_t eip;
+    uint32_t frame; /* RAM page */
+    uint32_t host;  /* cache offset */
+    uint16_t host_len;
+    uint16_t guest_len; /* bytes of guest code it depends on */
+    uint8_t insns;
+    uint8_t slots;
+    bool user, dead;
+    uint32_t insn; /* first of insns + 1 in the arena, the last: the end */
+    uint32_t slot; /* first of its slots */
+    uint32_t hash_next, page_next; /* block numbers, 0: end */
+    uint32_t in;                   /* first slot chained to it, 0: none */
+};
+
+struct bt_page {      /* a RAM page, by memfd offset */
+    uint32_t tbs;     /* first block that starts in it, 0: none */
+    uint32_t writes;  /* that made blocks go, in short succession */
+    uint64_t written; /* instruction count of the last one */
+};
+
+struct bt_site {  /* an instruction that faults into the monitor */
+    uint64_t gpa; /* + 1; 0: free */
+    uint32_t faults;
+};
+
+struct bt_cache {
+    int fd;
+    uint8_t *rw, *rx; /* the same memory */
+    uint64_t size, used;
+    uint32_t start; /* offset of the first block */
+    struct bt_tb *tb;
+    struct bt_insn *insn;
+    struct bt_slot *slot;
+    uint32_t tbs, insns, slots; /* used; number 0 is never used */
+    uint32_t tbs_max, insns_max, slots_max;
+    uint32_t *hash;
+    struct bt_page *page; /* of every RAM page */
+    uint64_t *code_pages; /* bitmap for emu: has blocks */
+    uint64_t pages;
+    struct bt_site *site;
+};
+
+/* What a host signal in translated code said. */
+struct bt_signal {
+    int signo;
+    uint64_t pc, addr;
+    bool write;
+};
+
+struct bt_stats {
+#define BT_STAT(id, text) uint64_t id;
+#include "vmm/accel/bt/bt_stats.def"
+#undef BT_STAT
+    uint64_t callout[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+};
+
+struct bt {
+    struct bt_cpu *cpu;
+    struct vcpu *vcpu;
+    struct emu emu;
+    struct bt_cache cache;
+    struct bt_space space[BT_SPACES];
+    struct bt_space *cur;  /* the space of the CPU's CR3 */
+    struct bt_window *win; /* cpu->jt and cpu->r14 are its */
+    struct bt_window *gs;  /* whose base the host's GS register holds */
+    struct x86_paging paging;
+    uint64_t paging_sig; /* the bits that, changed, drop all windows */
+    bool space_stale;    /* CR3 was written, or tables flushed */
+    uint64_t clock;      /* for LRU stamps */
+    long vmas_max;
+    uint8_t *floor;   /* the budget's zero */
+    uint8_t *nothing; /* a page without rights */
+    uint64_t left;    /* budget when translated code was entered */
+    struct bt_signal signal;
+    struct debug_ctl debug;
+    /* The last breakpoint reported, so that going on gets past it. */
+    uint64_t bp_rip, bp_icount;
+    bool bp_reported, skip_intr;
+    /* The run loop must emulate: one instruction; up to this count. */
+    bool emulate_next;
+    uint64_t emulate_until;
+    uint64_t fill_icount; /* window fills at one instruction: */
+    unsigned fills;
+    struct host_signal_handler signals;
+    bool watch_hit, watch_write;
+    uint64_t watch_gla;
+    struct bt_stats stats;
+};
+
+static inline struct x86_state *bt_st(struct bt *bt)
+{
+    return &bt->cpu->st;
+}
+
+static inline bool bt_bit(const uint64_t *map, uint64_t i)
+{
+    return map[i / 64] >> (i % 64) & 1;
+}
+
+static inline void bt_set_bit(uint64_t *map, uint64_t i, bool on)
+{
+    uint64_t mask = BIT64(i % 64);
+
+    map[i / 64] = on ? map[i / 64] | mask : map[i / 64] & ~mask;
+}
+
+/* Memory that reads as zeros and costs what is touched.  NULL: none left. */
+void *bt_sparse_alloc(uint64_t bytes);
+void bt_sparse_free(void *p, uint64_t bytes);
+void bt_sparse_clear(void *p, uint64_t bytes);
+
+/* ---- window.c ----------------------------------------------------------- */
+
+int bt_window_reserve(struct bt_window *w, bool user);
+void bt_window_release(struct bt_window *w);
+void bt_window_drop(struct bt *bt, struct bt_window *w);
+void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
+                     uint32_t count);
+/* Maps COUNT pages of RAM from FRAME at PAGE; FLAGS: BT_SHADOW_*. */
+int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
+                  uint32_t frame, uint32_t count, uint32_t flags);
+/* Makes the mappings of FRAME read-only. */
+void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame);
+void bt_window_jt_clear(struct bt_window *w);
+void bt_window_jt_set(struct bt_window *w, uint32_t eip, uint32_t host);
+void bt_window_jt_forget(struct bt_window *w, uint32_t eip);
+
+/* ---- space.c ------------------------------------------------------------ */
+
+void bt_spaces_fini(struct bt *bt);
+/* Makes bt->win the window of the CPU's CR3 and CPL, up to date. */
+int bt_space_select(struct bt *bt);
+void bt_space_note_walk(struct bt_space *sp, const struct x86_walk *walk);
+/* Walks as the guest and sets accessed bits; false: would fault. */
+bool bt_space_walk(struct bt *bt, struct x86_walk *walk, uint32_t gla,
+                   bool write, bool fetch);
+/* The RAM page of GPA, or UINT32_MAX: not RAM.  *ROM: not writable. */
+uint32_t bt_frame(const struct bt *bt, uint64_t gpa, bool *rom);
+enum bt_fill {
+    BT_FILL_DONE,
+    BT_FILL_EMULATE, /* a fault, or something odd */
+    BT_FILL_DEVICE,  /* not memory */
+    BT_FILL_CODE,    /* a write to a page of translated code */
+};
+enum bt_fill bt_space_fill(struct bt *bt, uint32_t gla, bool write);
+void bt_space_invlpg(struct bt *bt, uint32_t gla);
+void bt_space_drop_all(struct bt *bt);
+void bt_space_protect(struct bt *bt, uint32_t frame);
+
+/* ---- cache.c ------------------------------------------------------------ */
+
+int bt_cache_init(struct bt *bt);
+void bt_cache_fini(struct bt *bt);
+void bt_cache_flush(struct bt *bt);
+/* The block at EIP in RAM page FRAME, or NULL. */
+struct bt_tb *bt_cache_lookup(struct bt *bt, uint32_t eip, uint32_t frame,
+                              bool user);
+/* The block whose host code holds the RX address PC; NULL: none. */
+struct bt_tb *bt_cache_by_pc(struct bt *bt, uint64_t pc);
+unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc);
+/* Is there room for one more block of any size? */
+bool bt_cache_room(const struct bt *bt);
+void bt_cache_add(struct bt *bt, struct bt_tb *tb);
+void bt_cache_chain(struct bt *bt, uint32_t slot, struct bt_tb *to);
+/* LEN bytes at OFFSET of a RAM page were or will be written. */
+void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
+                      uint32_t len);
+struct bt_site *bt_cache_site(struct bt *bt, uint64_t gpa, bool create);
+
+static inline uint32_t bt_tb_number(const struct bt *bt, const struct bt_tb *tb)
+{
+    return (uint32_t)(tb - bt->cache.tb);
+}
+
+static inline struct bt_insn *bt_tb_insn(const struct bt *bt,
+                                         const struct bt_tb *tb, unsigned i)
+{
+    return &bt->cache.insn[tb->insn + i];
+}
+
+/* ---- translate.c -------------------------------------------------------- */
+
+/* Translates at EIP, which is in RAM page FRAME.  Never fails. */
+struct bt_tb *bt_translate(struct bt *bt, uint32_t eip, uint32_t frame,
+                           uint64_t gpa, bool user);
+
+/* ---- check.c ------------------------------------------------------------ */
+
+/* True, or false with the offending instruction logged. */
+bool bt_check_block(const uint8_t *host, size_t len, uint64_t rx);
+
+/* ---- native.c ----------------------------------------------------------- */
+
+/* May the CPU's mode be translated? */
+bool bt_native_mode(const struct bt *bt);
+/* Runs translated code for at most LIMIT instructions; the state is whole
+ * and counted when it returns. */
+void bt_native_run(struct bt *bt, uint64_t limit);
+bool bt_native_signal(void *opaque, int sig, siginfo_t *info, void *ucontext);
+
+/* ---- bt.c --------------------------------------------------------------- */
+
+/* How many instructions may run before someone must be asked. */
+uint64_t bt_limit(const struct bt *bt);
+/* Is an interrupt due before the next instruction? */
+bool bt_interrupt_due(const struct bt *bt);
+bool bt_watched(const struct bt *bt, uint32_t gla, uint32_t len);
+bool bt_breakpoint_at(const struct bt *bt, uint64_t gla, uint64_t gpa);
+#endif

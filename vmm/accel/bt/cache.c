@@ -1,0 +1,293 @@
+/*
+ * The code cache: blocks, how they are found, chained and made to go.
+ *
+ * The cache is one memfd mapped twice, writable at `rw` and executable at `rx`
+ * (in the low 2 GiB, so that an address fits a displacement).  Blocks are
+ * placed one after the other; when there is no room, all go.  A block is known
+ * by its guest eip, RAM page and privilege; it is reached from other pages
+ * through the windows' jump tables only, so that what a page table says is
+ * asked anew after every remap, and from its own page also by chained jumps.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/accel/bt/bt_int.h"
+#include "vmm/base/log.h"
+
+#define TB_ALIGN   32u
+#define SITE_PROBE 8u
+
+static int map_cache(struct bt_cache *c)
+{
+    c->fd = memfd_create("ringside-code", MFD_CLOEXEC);
+    if (c->fd < 0 || ftruncate(c->fd, (off_t)c->size) < 0)
+        return -errno;
+    c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+    if (c->rw == MAP_FAILED) {
+        c->rw = NULL;
+        return -errno;
+    }
+    c->rx = mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_32BIT,
+                 c->fd, 0);
+    if (c->rx == MAP_FAILED) {
+        c->rx = NULL;
+        return -errno;
+    }
+    return 0;
+}
+
+static bool alloc_tables(struct bt *bt)
+{
+    struct bt_cache *c = &bt->cache;
+
+    c->tbs_max = (uint32_t)(c->size / 48) + 16;
+    c->insns_max = (uint32_t)(c->size / 4) + 2 * BT_TB_INSNS;
+    c->slots_max = (uint32_t)(c->size / 16) + 4 * BT_TB_INSNS;
+    c->pages = bt->vcpu->mem->size / BT_PAGE;
+    c->tb = bt_sparse_alloc(c->tbs_max * sizeof(*c->tb));
+    c->insn = bt_sparse_alloc(c->insns_max * sizeof(*c->insn));
+    c->slot = bt_sparse_alloc(c->slots_max * sizeof(*c->slot));
+    c->hash = bt_sparse_alloc(BT_HASH * sizeof(*c->hash));
+    c->page = bt_sparse_alloc(c->pages * sizeof(*c->page));
+    c->code_pages = bt_sparse_alloc(c->pages / 8 + 8);
+    c->site = bt_sparse_alloc(BT_SITES * sizeof(*c->site));
+    return c->tb && c->insn && c->slot && c->hash && c->page && c->code_pages &&
+           c->site;
+}
+
+int bt_cache_init(struct bt *bt)
+{
+    /* At offset 0, where empty jump table entries lead: jmp [r15+miss_fn] */
+    static const uint8_t miss[] = {0x41, 0xff, 0x67, (uint8_t)BT_CPU_MISS_FN};
+    struct bt_cache *c = &bt->cache;
+    int err;
+
+    c->fd = -1;
+    c->size = bt->vcpu->options.cache_bytes;
+    if (c->size == 0)
+        c->size = BT_CACHE_DEFAULT;
+    if (c->size < BT_CACHE_MIN)
+        c->size = BT_CACHE_MIN;
+    c->size = (c->size + BT_PAGE - 1) & ~(uint64_t)(BT_PAGE - 1);
+    err = map_cache(c);
+    if (!err && !alloc_tables(bt))
+        err = -ENOMEM;
+    if (err) {
+        log_error("cannot get a code cache of %llu KiB: %s",
+                  (unsigned long long)c->size >> 10, strerror(-err));
+        bt_cache_fini(bt);
+        return err;
+    }
+    memcpy(c->rw, miss, sizeof(miss));
+    c->start = TB_ALIGN;
+    c->used = c->start;
+    c->tbs = c->insns = c->slots = 1;
+    return 0;
+}
+
+void bt_cache_fini(struct bt *bt)
+{
+    struct bt_cache *c = &bt->cache;
+
+    if (c->rw)
+        munmap(c->rw, c->size);
+    if (c->rx)
+        munmap(c->rx, c->size);
+    if (c->fd >= 0)
+        close(c->fd);
+    bt_sparse_free(c->tb, c->tbs_max * sizeof(*c->tb));
+    bt_sparse_free(c->insn, c->insns_max * sizeof(*c->insn));
+    bt_sparse_free(c->slot, c->slots_max * sizeof(*c->slot));
+    bt_sparse_free(c->hash, BT_HASH * sizeof(*c->hash));
+    bt_sparse_free(c->page, c->pages * sizeof(*c->page));
+    bt_sparse_free(c->code_pages, c->pages / 8 + 8);
+    bt_sparse_free(c->site, BT_SITES * sizeof(*c->site));
+    *c = (struct bt_cache){.fd = -1};
+}
+
+void bt_cache_flush(struct bt *bt)
+{
+    struct bt_cache *c = &bt->cache;
+
+    for (uint32_t i = 1; i < c->tbs; i++) {
+        c->page[c->tb[i].frame].tbs = 0;
+        bt_set_bit(c->code_pages, c->tb[i].frame, false);
+    }
+    bt_sparse_clear(c->hash, BT_HASH * sizeof(*c->hash));
+    for (unsigned i = 0; i < BT_SPACES * 2; i++)
+        bt_window_jt_clear(&bt->space[i / 2].win[i % 2]);
+    c->used = c->start;
+    c->tbs = c->insns = c->slots = 1;
+    bt->stats.flushes++;
+}
+
+bool bt_cache_room(const struct bt *bt)
+{
+    const struct bt_cache *c = &bt->cache;
+
+    return c->size - c->used >= BT_HOST_MAX + TB_ALIGN && c->tbs < c->tbs_max &&
+           c->insns + BT_TB_INSNS + 1 <= c->insns_max &&
+           c->slots + 2 * BT_TB_INSNS <= c->slots_max;
+}
+
+/* ---- finding ------------------------------------------------------------ */
+
+static uint32_t hash_of(uint32_t eip, uint32_t frame)
+{
+    return ((eip ^ frame * 0x9e3779b1u) * 0x85ebca6bu) >> 16;
+}
+
+struct bt_tb *bt_cache_lookup(struct bt *bt, uint32_t eip, uint32_t frame,
+                              bool user)
+{
+    struct bt_cache *c = &bt->cache;
+
+    for (uint32_t n = c->hash[hash_of(eip, frame)]; n; n = c->tb[n].hash_next) {
+        struct bt_tb *tb = &c->tb[n];
+        if (tb->eip == eip && tb->frame == frame && tb->user == user)
+            return tb;
+    }
+    return NULL;
+}
+
+struct bt_tb *bt_cache_by_pc(struct bt *bt, uint64_t pc)
+{
+    struct bt_cache *c = &bt->cache;
+    uint64_t offset = pc - (uint64_t)c->rx;
+    uint32_t low = 1, high = c->tbs;
+
+    if (offset >= c->used || c->tbs == 1 || offset < c->tb[1].host)
+        return NULL;
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (c->tb[mid].host <= offset)
+            low = mid;
+        else
+            high = mid;
+    }
+    return offset - c->tb[low].host < c->tb[low].host_len ? &c->tb[low] : NULL;
+}
+
+unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc)
+{
+    uint64_t offset = pc - (uint64_t)bt->cache.rx - tb->host;
+    unsigned i = 0;
+
+    while (i + 1 < tb->insns && bt_tb_insn(bt, tb, i + 1)->host <= offset)
+        i++;
+    return i;
+}
+
+/* ---- adding and chaining ------------------------------------------------ */
+
+/* TB lies ready at the end of the arenas; its code is in place. */
+void bt_cache_add(struct bt *bt, struct bt_tb *tb)
+{
+    struct bt_cache *c = &bt->cache;
+    uint32_t *head = &c->hash[hash_of(tb->eip, tb->frame)];
+
+    assert(bt_tb_number(bt, tb) == c->tbs);
+    c->used = (c->used + tb->host_len + TB_ALIGN - 1) & ~(TB_ALIGN - 1ull);
+    c->insns += tb->insns + 1u;
+    c->slots += tb->slots;
+    tb->hash_next = *head;
+    *head = c->tbs;
+    tb->page_next = c->page[tb->frame].tbs;
+    c->page[tb->frame].tbs = c->tbs++;
+    if (!bt_bit(c->code_pages, tb->frame)) {
+        bt_set_bit(c->code_pages, tb->frame, true);
+        bt_space_protect(bt, tb->frame);
+    }
+}
+
+static void patch(struct bt_cache *c, const struct bt_slot *slot, uint32_t to)
+{
+    uint32_t rel = to ? to - (slot->patch + 4) : 0;
+
+    memcpy(c->rw + slot->patch, &rel, 4);
+}
+
+void bt_cache_chain(struct bt *bt, uint32_t number, struct bt_tb *to)
+{
+    struct bt_cache *c = &bt->cache;
+    struct bt_slot *slot = &c->slot[number];
+
+    assert(!to->dead && slot->target == to->eip);
+    if (slot->to)
+        return;
+    slot->to = bt_tb_number(bt, to);
+    slot->next_in = to->in;
+    to->in = number;
+    patch(c, slot, to->host);
+    bt->stats.chained++;
+}
+
+/* ---- going -------------------------------------------------------------- */
+
+static void unhash(struct bt_cache *c, struct bt_tb *tb, uint32_t number)
+{
+    uint32_t *p = &c->hash[hash_of(tb->eip, tb->frame)];
+
+    while (*p != number)
+        p = &c->tb[*p].hash_next;
+    *p = tb->hash_next;
+}
+
+static void kill_tb(struct bt *bt, uint32_t number)
+{
+    struct bt_cache *c = &bt->cache;
+    struct bt_tb *tb = &c->tb[number];
+
+    tb->dead = true;
+    unhash(c, tb, number);
+    for (uint32_t s = tb->in; s; s = c->slot[s].next_in) {
+        patch(c, &c->slot[s], 0);
+        c->slot[s].to = 0;
+    }
+    tb->in = 0;
+    for (unsigned i = 0; i < BT_SPACES; i++)
+        bt_window_jt_forget(&bt->space[i].win[tb->user], tb->eip);
+    bt->stats.invalidated++;
+}
+
+void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
+                      uint32_t len)
+{
+    struct bt_cache *c = &bt->cache;
+    uint32_t *p = &c->page[frame].tbs;
+
+    while (*p) {
+        struct bt_tb *tb = &c->tb[*p];
+        uint32_t first = tb->eip % BT_PAGE;
+        if (first < offset + len && offset < first + tb->guest_len) {
+            kill_tb(bt, *p);
+            *p = tb->page_next;
+        } else {
+            p = &tb->page_next;
+        }
+    }
+    if (c->page[frame].tbs == 0)
+        bt_set_bit(c->code_pages, frame, false);
+}
+
+/* ---- sites that fault --------------------------------------------------- */
+
+struct bt_site *bt_cache_site(struct bt *bt, uint64_t gpa, bool create)
+{
+    struct bt_site *t = bt->cache.site, *victim = NULL;
+    uint32_t h = (uint32_t)((gpa * 0x9e3779b97f4a7c15ull) >> 52);
+
+    for (uint32_t i = 0; i < SITE_PROBE; i++) {
+        struct bt_site *s = &t[(h + i) % BT_SITES];
+        if (s->gpa == gpa + 1)
+            return s;
+        if (!victim || s->faults < victim->faults)
+            victim = s;
+    }
+    if (!create)
+        return NULL;
+    *victim = (struct bt_site){.gpa = gpa + 1};
+    return victim;
+}

@@ -1,0 +1,446 @@
+/*
+ * Entering translated code, and what is to be done at each way out of it.
+ *
+ * Between two entries the state is whole: registers, flags and the
+ * instruction count are the guest's at CS:RIP.
+ */
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "vmm/accel/bt/bt_int.h"
+#include "vmm/base/log.h"
+
+#define HWCAP2_FSGSBASE_BIT BIT(1)
+#define ARCH_SET_GS_CODE    0x1001
+#define PF_WRITE            2 /* of the host's page-fault error code */
+#define FLAGS_NATIVE        (X86_EFLAGS_ARITH | X86_EFLAGS_DF)
+#define FILLS_MAX           16u      /* without an instruction retired */
+#define THRASH_WINDOW       2000000u /* instructions */
+
+/* ---- may it be translated? ---------------------------------------------- */
+
+#define SEG_KIND                                                               \
+    (X86_SEG_P | X86_SEG_S | X86_SEG_CODE | X86_SEG_RW | X86_SEG_DB)
+
+static bool flat(const struct x86_seg *s, unsigned kind, unsigned mask)
+{
+    return (s->attr & mask) == kind && s->base == 0 && s->limit == 0xffffffffu;
+}
+
+static bool flat_data(const struct x86_seg *s)
+{
+    return flat(s, X86_SEG_P | X86_SEG_S | X86_SEG_RW,
+                (SEG_KIND & ~X86_SEG_DB) | X86_SEG_EC);
+}
+
+bool bt_native_mode(const struct bt *bt)
+{
+    const struct x86_state *st = &bt->cpu->st;
+    unsigned cpl;
+
+    if (!(st->cr0 & X86_CR0_PE) || (st->efer & X86_EFER_LMA) ||
+        (st->rflags & (X86_EFLAGS_VM | X86_EFLAGS_TF)) || (st->dr[7] & 0xff) ||
+        !bt->vcpu->a20)
+        return false;
+    cpl = x86_cpl(st);
+    if (cpl == 1 || cpl == 2)
+        return false;
+    if (cpl == 3 && (st->rflags & X86_EFLAGS_AC) && (st->cr0 & X86_CR0_AM))
+        return false;
+    return flat(&st->seg[X86_CS], SEG_KIND, SEG_KIND) &&
+           flat_data(&st->seg[X86_SS]) && (st->seg[X86_SS].attr & X86_SEG_DB) &&
+           flat_data(&st->seg[X86_DS]) && flat_data(&st->seg[X86_ES]);
+}
+
+/* ---- in and out --------------------------------------------------------- */
+
+static const uint64_t *base_pointer(const struct bt *bt, enum x86_sreg seg)
+{
+    const struct x86_seg *s = &bt->cpu->st.seg[seg];
+    struct x86_seg at_zero = *s;
+
+    at_zero.base = 0;
+    return flat_data(&at_zero) ? &s->base : (const uint64_t *)bt->nothing;
+}
+
+/* From the state to what translated code keeps apart. */
+static void load_cpu(struct bt *bt)
+{
+    const struct vcpu_intc *intc = &bt->vcpu->intc;
+    struct bt_cpu *cpu = bt->cpu;
+    struct x86_state *st = &cpu->st;
+    bool off = st->cr0 & (X86_CR0_EM | X86_CR0_TS);
+
+    cpu->hflags = (uint32_t)st->rflags & FLAGS_NATIVE;
+    cpu->hflags |= X86_EFLAGS_RES1 | X86_EFLAGS_IF; /* the host's own IF */
+    cpu->iflag = (st->rflags & X86_EFLAGS_IF) != 0;
+    cpu->shadow = 0;
+    cpu->sys_flags =
+        (uint32_t)st->rflags & ~(FLAGS_NATIVE | X86_EFLAGS_IF | X86_EFLAGS_RF);
+    cpu->irq_line = bt->vcpu->nmi || st->nmi_pending ||
+                    (intc->pending && intc->pending(intc->opaque));
+    cpu->x87_off = off;
+    cpu->sse_off = off || !(st->cr4 & X86_CR4_OSFXSR);
+    cpu->fpu_enter = 0;
+    cpu->fs_base = base_pointer(bt, X86_FS);
+    cpu->gs_base = base_pointer(bt, X86_GS);
+}
+
+/* And back: the state is whole but for RIP and the count. */
+static void save_cpu(struct bt *bt)
+{
+    struct bt_cpu *cpu = bt->cpu;
+
+    cpu->st.rflags = cpu->sys_flags | (cpu->hflags & FLAGS_NATIVE) |
+                     (cpu->iflag ? X86_EFLAGS_IF : 0) | X86_EFLAGS_RES1;
+    cpu->st.sti_shadow = cpu->shadow;
+}
+
+/* At instruction I of a block, I have been executed that R13 knows not of. */
+static void sync_count(struct bt *bt, unsigned i)
+{
+    uint64_t left = bt->cpu->r13 - i - (uint64_t)bt->floor;
+
+    assert(left <= bt->left);
+    bt->vcpu->icount += bt->left - left;
+    bt->left = left;
+}
+
+static void set_gs_base(struct bt *bt)
+{
+    uint64_t base = (uint64_t)bt->win->base;
+
+    if (bt->gs == bt->win)
+        return;
+    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT)
+        __asm__ volatile("wrgsbase %0" : : "r"(base));
+    else if (syscall(SYS_arch_prctl, ARCH_SET_GS_CODE, base) < 0)
+        assert(!"arch_prctl(ARCH_SET_GS)");
+    bt->gs = bt->win;
+}
+
+static void enter(struct bt *bt, uint32_t host, unsigned i)
+{
+    struct bt_cpu *cpu = bt->cpu;
+
+    set_gs_base(bt);
+    cpu->target = bt->cache.rx + host;
+    cpu->r13 = (uint64_t)bt->floor + bt->left + i;
+    bt->stats.entries++;
+    bt_enter(&cpu->st);
+}
+
+/* ---- finding blocks ----------------------------------------------------- */
+
+static void report_translation(struct bt *bt, uint32_t eip, uint64_t gpa)
+{
+    struct vm_exit e = {
+        .kind = VM_EXIT_TRANSLATE,
+        .rip = bt_st(bt)->rip,
+        .icount = bt->vcpu->icount,
+    };
+
+    e.u.page.gla = eip;
+    e.u.page.gpa = gpa;
+    vcpu_exit(bt->vcpu, &e);
+}
+
+/* The block at EIP, made if need be; NULL: emulate there. */
+static struct bt_tb *find(struct bt *bt, uint32_t eip)
+{
+    struct x86_walk walk;
+    struct bt_tb *tb;
+    uint32_t frame;
+    bool rom;
+
+    if (!bt_space_walk(bt, &walk, eip, false, true))
+        return NULL;
+    frame = bt_frame(bt, walk.gpa, &rom);
+    if (frame == UINT32_MAX)
+        return NULL;
+    if (bt->debug.bps && bt_breakpoint_at(bt, eip, walk.gpa))
+        return NULL;
+    tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
+    if (!tb) {
+        tb = bt_translate(bt, eip, frame, walk.gpa, bt->win->user);
+        report_translation(bt, eip, walk.gpa);
+    }
+    bt_window_jt_set(bt->win, eip, tb->host);
+    return tb;
+}
+
+/* What the loop below goes on with. */
+struct at {
+    struct bt_tb *tb;
+    unsigned i; /* instruction in it; tb->insns: its end */
+};
+
+static bool go_to(struct bt *bt, struct at *at, uint32_t eip)
+{
+    bt_st(bt)->rip = eip;
+    at->tb = find(bt, eip);
+    at->i = 0;
+    bt->emulate_next = !at->tb;
+    return at->tb && !bt->vcpu->stop_requested;
+}
+
+/* ---- the ways out: each true if translated code goes on at *AT ---------- */
+
+static bool leave_at(struct bt *bt, const struct at *at)
+{
+    bt_st(bt)->rip = at->tb->eip + bt_tb_insn(bt, at->tb, at->i)->guest;
+    bt->emulate_next = true;
+    return false;
+}
+
+static bool out_miss(struct bt *bt, struct at *at)
+{
+    bt->stats.misses++;
+    sync_count(bt, 0);
+    return go_to(bt, at, (uint32_t)bt->cpu->r11);
+}
+
+static bool out_chain(struct bt *bt, struct at *at, unsigned index)
+{
+    uint32_t slot = at->tb->slot + index, frame = at->tb->frame;
+    uint32_t target = bt->cache.slot[slot].target;
+    uint64_t flushes = bt->stats.flushes;
+
+    bt->stats.chain_misses++;
+    sync_count(bt, 0);
+    if (!go_to(bt, at, target))
+        return false;
+    if (flushes == bt->stats.flushes && at->tb->frame == frame)
+        bt_cache_chain(bt, slot, at->tb);
+    return true;
+}
+
+/* After an emulated instruction: may the block go on behind it? */
+static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
+{
+    const struct x86_state *st = bt_st(bt);
+    uint64_t limit;
+
+    if (st->rip != next || at->tb->dead || bt->emu.restart ||
+        bt->vcpu->stop_requested || bt->space_stale || bt->watch_hit ||
+        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
+        (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
+        return false;
+    limit = bt_limit(bt);
+    if (limit <= BT_TB_INSNS)
+        return false;
+    bt->left = limit < BT_BUDGET_MAX ? limit : BT_BUDGET_MAX;
+    load_cpu(bt);
+    return true;
+}
+
+static bool out_callout(struct bt *bt, struct at *at, unsigned i)
+{
+    const struct bt_insn *insn = bt_tb_insn(bt, at->tb, i);
+    uint32_t eip = at->tb->eip + insn->guest, next = eip + insn->len;
+    uint64_t flushes = bt->stats.flushes;
+    enum emu_result result;
+
+    at->i = i;
+    sync_count(bt, i);
+    bt_st(bt)->rip = eip;
+    bt->stats.callouts++;
+    if (insn->ends) {
+        bt->emulate_next = true;
+        return false;
+    }
+    result = emu_execute(&bt->emu);
+    bt->stats.callout[bt->emu.insn.mnemonic]++;
+    if (result == EMU_FAULT) {
+        emu_deliver(&bt->emu, &bt->emu.fault);
+        return false;
+    }
+    if (result == EMU_UNSUPPORTED) {
+        bt->emulate_next = true;
+        return false;
+    }
+    if (!bt->emu.restart)
+        bt->vcpu->icount++;
+    at->i = i + 1;
+    return result == EMU_DONE && flushes == bt->stats.flushes &&
+           may_resume(bt, at, next);
+}
+
+static void report_page(struct bt *bt, enum vm_exit_kind kind, uint32_t gla,
+                        bool write)
+{
+    struct vm_exit e = {
+        .kind = kind,
+        .rip = bt_st(bt)->rip,
+        .icount = bt->vcpu->icount,
+    };
+
+    e.u.page.gla = gla;
+    e.u.page.gpa = (uint64_t)(bt->win->shadow[gla / BT_PAGE] >> 12) << 12;
+    e.u.page.error =
+        (write ? X86_PFERR_W : 0) | (bt->win->user ? X86_PFERR_U : 0);
+    vcpu_exit(bt->vcpu, &e);
+}
+
+/* Makes the instruction a call-out if it keeps faulting. */
+static void count_site(struct bt *bt, const struct at *at)
+{
+    uint32_t offset =
+        (at->tb->eip % BT_PAGE) + bt_tb_insn(bt, at->tb, at->i)->guest;
+    uint64_t key = (uint64_t)at->tb->frame * BT_PAGE + offset;
+    struct bt_site *site = bt_cache_site(bt, key, true);
+
+    if (++site->faults == BT_FAULTS_CALLOUT)
+        bt_cache_written(bt, at->tb->frame, offset, 1);
+}
+
+/* A write to a page with blocks: they go, unless that happens all the time. */
+static bool code_write(struct bt *bt, struct at *at, uint32_t gla)
+{
+    struct x86_walk walk;
+    struct bt_page *page;
+    uint32_t frame;
+    bool rom;
+
+    bt->stats.fault_code++;
+    if (!bt_space_walk(bt, &walk, gla, true, false))
+        return leave_at(bt, at);
+    frame = bt_frame(bt, walk.gpa, &rom);
+    page = &bt->cache.page[frame];
+    if (bt->vcpu->icount - page->written > THRASH_WINDOW)
+        page->writes = 0;
+    page->written = bt->vcpu->icount;
+    if (page->writes < BT_WRITES_THRASH) {
+        page->writes++;
+        bt_cache_written(bt, frame, 0, BT_PAGE);
+    } else if (!at->tb->dead) {
+        count_site(bt, at);
+    }
+    return leave_at(bt, at);
+}
+
+static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
+{
+    bool write = bt->signal.write;
+    enum bt_fill fill;
+
+    if (bt->fill_icount != bt->vcpu->icount)
+        bt->fill_icount = bt->vcpu->icount, bt->fills = 0;
+    if (++bt->fills > FILLS_MAX)
+        return leave_at(bt, at);
+    fill = bt_space_fill(bt, gla, write);
+    if (fill == BT_FILL_CODE) {
+        leave_at(bt, at);
+        report_page(bt, VM_EXIT_CODE_WRITE, gla, true);
+        return code_write(bt, at, gla);
+    }
+    if (fill == BT_FILL_DEVICE && !at->tb->dead)
+        count_site(bt, at);
+    if (fill != BT_FILL_DONE) {
+        bt->stats.fault_emulated++;
+        return leave_at(bt, at);
+    }
+    leave_at(bt, at); /* so that RIP is right in the report */
+    bt->emulate_next = false;
+    report_page(bt, VM_EXIT_PAGE_FILL, gla, write);
+    return !at->tb->dead && !bt->vcpu->stop_requested;
+}
+
+static bool out_signal(struct bt *bt, struct at *at)
+{
+    const struct bt_signal *sig = &bt->signal;
+    uint64_t gla = sig->addr - (uint64_t)bt->win->base;
+    uint64_t *gpr = bt_st(bt)->gpr;
+
+    bt->stats.signals++;
+    at->tb = bt_cache_by_pc(bt, sig->pc);
+    assert(at->tb && "a signal outside of any block");
+    at->i = bt_tb_index(bt, at->tb, sig->pc);
+    if (sig->addr - (uint64_t)bt->nothing < BT_PAGE && at->i == 0 &&
+        sig->pc == (uint64_t)bt->cache.rx + at->tb->host) {
+        bt->stats.budget_stops++;
+        sync_count(bt, 0);
+        bt_st(bt)->rip = at->tb->eip;
+        bt->emulate_until = bt->vcpu->icount + bt->left;
+        return false;
+    }
+    /* A string instruction was interrupted: pointers into the window. */
+    gpr[X86_RSI] = (uint32_t)gpr[X86_RSI];
+    gpr[X86_RDI] = (uint32_t)gpr[X86_RDI];
+    sync_count(bt, at->i);
+    if (sig->signo == SIGFPE)
+        bt->stats.fault_fpu++;
+    if (sig->signo == SIGSEGV && gla < BT_WINDOW_SIZE)
+        return out_fault(bt, at, (uint32_t)gla);
+    return leave_at(bt, at);
+}
+
+static bool go_on(struct bt *bt, struct at *at)
+{
+    uint32_t info = bt->cpu->exit_info;
+    uint32_t low = info & (BIT(BT_EXIT_TB_SHIFT) - 1);
+    uint32_t number =
+        (info & (BIT(BT_EXIT_KIND_SHIFT) - 1)) >> BT_EXIT_TB_SHIFT;
+
+    save_cpu(bt);
+    at->tb = &bt->cache.tb[number];
+    switch (info >> BT_EXIT_KIND_SHIFT) {
+    case BT_EXIT_CALLOUT:
+        return out_callout(bt, at, low);
+    case BT_EXIT_CHAIN:
+        return out_chain(bt, at, low);
+    case BT_EXIT_MISS:
+        return out_miss(bt, at);
+    default:
+        return out_signal(bt, at);
+    }
+}
+
+void bt_native_run(struct bt *bt, uint64_t limit)
+{
+    uint32_t eip = (uint32_t)bt_st(bt)->rip, host;
+    struct at at = {0};
+
+    if (bt_space_select(bt) < 0) {
+        bt->vcpu->options.interpret_only = true; /* logged */
+        return;
+    }
+    bt->left = limit < BT_BUDGET_MAX ? limit : BT_BUDGET_MAX;
+    load_cpu(bt);
+    host = bt->win->jt[eip];
+    if (!host) {
+        if (!go_to(bt, &at, eip))
+            return;
+        host = at.tb->host;
+    }
+    for (;;) {
+        enter(bt, host, at.i);
+        if (!go_on(bt, &at))
+            break;
+        host = at.tb->host + (at.i ? bt_tb_insn(bt, at.tb, at.i)->host : 0);
+    }
+}
+
+/* ---- signals ------------------------------------------------------------ */
+
+bool bt_native_signal(void *opaque, int sig, siginfo_t *info, void *ucontext)
+{
+    struct bt *bt = opaque;
+    greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+    uint64_t pc = (uint64_t)reg[REG_RIP];
+
+    if (pc - (uint64_t)bt->cache.rx >= bt->cache.used)
+        return false;
+    bt->signal = (struct bt_signal){
+        .signo = sig,
+        .pc = pc,
+        .addr = (uint64_t)info->si_addr,
+        .write = reg[REG_ERR] & PF_WRITE,
+    };
+    bt->cpu->exit_info = (uint32_t)BT_EXIT_SIGNAL << BT_EXIT_KIND_SHIFT;
+    reg[REG_RIP] = (greg_t)(uint64_t)bt_exit;
+    return true;
+}

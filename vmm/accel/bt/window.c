@@ -1,0 +1,273 @@
+/*
+ * One window: 4 GiB of host addresses that show the guest's linear memory as
+ * one privilege level sees it.  A page is mapped from the guest's memfd or has
+ * no rights at all; `shadow` mirrors the host's mappings exactly.
+ *
+ * Not here: what to map (space.c).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vmm/accel/bt/bt_int.h"
+#include "vmm/base/log.h"
+
+#define SPARSE   (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define RUNS_MAX 32768u
+#define JT_BYTES (BIT64(32) * sizeof(uint32_t))
+
+void *bt_sparse_alloc(uint64_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, SPARSE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void bt_sparse_free(void *p, uint64_t bytes)
+{
+    if (p)
+        munmap(p, bytes);
+}
+
+void bt_sparse_clear(void *p, uint64_t bytes)
+{
+    int err = madvise(p, bytes, MADV_DONTNEED);
+
+    assert(err == 0);
+    (void)err;
+}
+
+/* A 4 GiB aligned range with a guard on each side; the slack is given back. */
+static uint8_t *reserve_aligned(void)
+{
+    uint64_t want = BT_WINDOW_SIZE * 2 + BT_GUARD * 2;
+    uint8_t *p = mmap(NULL, want, PROT_NONE, SPARSE, -1, 0);
+    uint64_t at, base, end;
+
+    if (p == MAP_FAILED)
+        return NULL;
+    at = (uint64_t)p;
+    base = (at + BT_GUARD + BT_WINDOW_SIZE - 1) & ~(BT_WINDOW_SIZE - 1);
+    end = base + BT_WINDOW_SIZE + BT_GUARD;
+    if (base - BT_GUARD > at)
+        munmap(p, base - BT_GUARD - at);
+    if (at + want > end)
+        munmap((void *)end, at + want - end);
+    return (uint8_t *)base;
+}
+
+int bt_window_reserve(struct bt_window *w, bool user)
+{
+    *w = (struct bt_window){.user = user, .vmas = 4};
+    w->base = reserve_aligned();
+    w->shadow = bt_sparse_alloc(BT_PAGES * sizeof(*w->shadow));
+    w->jt = bt_sparse_alloc(JT_BYTES);
+    w->jt_pages = bt_sparse_alloc(BT_PAGES / 8);
+    if (w->base && w->shadow && w->jt && w->jt_pages)
+        return 0;
+    log_error("cannot reserve a window of 4 GiB and its tables: %s; see "
+              "ulimit -v and vm.overcommit_memory",
+              strerror(errno));
+    bt_window_release(w);
+    return -ENOMEM;
+}
+
+void bt_window_release(struct bt_window *w)
+{
+    if (w->base)
+        munmap(w->base - BT_GUARD, BT_WINDOW_SIZE + 2 * BT_GUARD);
+    bt_sparse_free(w->shadow, BT_PAGES * sizeof(*w->shadow));
+    bt_sparse_free(w->jt, JT_BYTES);
+    bt_sparse_free(w->jt_pages, BT_PAGES / 8);
+    free(w->run);
+    *w = (struct bt_window){0};
+}
+
+/* ---- the jump table ----------------------------------------------------- */
+
+void bt_window_jt_set(struct bt_window *w, uint32_t eip, uint32_t host)
+{
+    if (!bt_bit(w->jt_pages, eip / BT_PAGE)) {
+        bt_set_bit(w->jt_pages, eip / BT_PAGE, true);
+        w->jt_used++;
+    }
+    w->jt[eip] = host;
+}
+
+void bt_window_jt_forget(struct bt_window *w, uint32_t eip)
+{
+    if (w->jt && bt_bit(w->jt_pages, eip / BT_PAGE))
+        w->jt[eip] = 0;
+}
+
+void bt_window_jt_clear(struct bt_window *w)
+{
+    if (!w->jt_used)
+        return;
+    bt_sparse_clear(w->jt, JT_BYTES);
+    bt_sparse_clear(w->jt_pages, BT_PAGES / 8);
+    w->jt_used = 0;
+}
+
+static void jt_clear_page(struct bt_window *w, uint32_t page)
+{
+    if (!bt_bit(w->jt_pages, page))
+        return;
+    memset(w->jt + (uint64_t)page * BT_PAGE, 0, BT_PAGE * sizeof(*w->jt));
+    bt_set_bit(w->jt_pages, page, false);
+    w->jt_used--;
+}
+
+/* ---- the shadow --------------------------------------------------------- */
+
+#define HOST_BITS (BT_SHADOW_PRESENT | BT_SHADOW_WRITE)
+
+/* Does the host keep PAGE-1 and PAGE in two mappings? */
+static bool boundary(const struct bt_window *w, uint32_t page)
+{
+    uint32_t a, b;
+
+    if (page == 0 || page >= BT_PAGES)
+        return true;
+    a = w->shadow[page - 1], b = w->shadow[page];
+    if ((a ^ b) & HOST_BITS)
+        return true;
+    return (a & BT_SHADOW_PRESENT) && (b >> 12) != (a >> 12) + 1;
+}
+
+static long boundaries(const struct bt_window *w, uint32_t page, uint32_t count)
+{
+    long n = 0;
+
+    for (uint32_t i = 0; i <= count; i++)
+        n += boundary(w, page + i);
+    return n;
+}
+
+static void shadow_set(struct bt_window *w, uint32_t page, uint32_t count,
+                       uint32_t entry)
+{
+    w->vmas -= boundaries(w, page, count);
+    for (uint32_t i = 0; i < count; i++) {
+        w->shadow[page + i] = entry;
+        if (entry)
+            entry += BT_PAGE; /* the next frame */
+    }
+    w->vmas += boundaries(w, page, count);
+}
+
+static int add_run(struct bt_window *w, uint32_t page, uint32_t frame,
+                   uint32_t count)
+{
+    if (w->runs == w->runs_cap) {
+        size_t cap = w->runs_cap ? w->runs_cap * 2 : 256;
+        struct bt_run *run = realloc(w->run, cap * sizeof(*run));
+        if (!run)
+            return -ENOMEM;
+        w->run = run;
+        w->runs_cap = cap;
+    }
+    w->run[w->runs++] = (struct bt_run){page, frame, count};
+    return 0;
+}
+
+int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
+                  uint32_t frame, uint32_t count, uint32_t flags)
+{
+    int prot = PROT_READ | (flags & BT_SHADOW_WRITE ? PROT_WRITE : 0);
+    int how = MAP_SHARED | MAP_FIXED | (count <= 32 ? MAP_POPULATE : 0);
+    uint8_t *at = w->base + (uint64_t)page * BT_PAGE;
+    void *p;
+
+    assert(page < BT_PAGES && count <= BT_PAGES - page);
+    if (w->runs >= RUNS_MAX)
+        bt_window_drop(bt, w);
+    if (add_run(w, page, frame, count) < 0)
+        return -ENOMEM;
+    p = mmap(at, (uint64_t)count * BT_PAGE, prot, how, bt->vcpu->mem->fd,
+             (off_t)frame * BT_PAGE);
+    if (p == MAP_FAILED)
+        return -errno;
+    shadow_set(w, page, count, frame << 12 | flags | BT_SHADOW_PRESENT);
+    bt->stats.fills++;
+    bt->stats.fill_pages += count;
+    bt->stats.fill_large += count >= 64;
+    return 0;
+}
+
+static void unmap_run(struct bt *bt, struct bt_window *w, uint32_t page,
+                      uint32_t count)
+{
+    void *p =
+        mmap(w->base + (uint64_t)page * BT_PAGE, (uint64_t)count * BT_PAGE,
+             PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
+
+    assert(p != MAP_FAILED);
+    (void)p;
+    shadow_set(w, page, count, 0);
+    bt->stats.unmaps += count;
+}
+
+void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
+                     uint32_t count)
+{
+    uint32_t end = page + count, from;
+
+    if (!w->base)
+        return;
+    if (w->jt_used)
+        for (uint32_t p = page; p < end; p++)
+            jt_clear_page(w, p);
+    while (page < end) {
+        while (page < end && !w->shadow[page])
+            page++;
+        from = page;
+        while (page < end && w->shadow[page])
+            page++;
+        if (page > from)
+            unmap_run(bt, w, from, page - from);
+    }
+}
+
+void bt_window_drop(struct bt *bt, struct bt_window *w)
+{
+    void *p;
+
+    if (!w->base)
+        return;
+    bt_window_jt_clear(w);
+    if (!w->runs)
+        return;
+    p = mmap(w->base, BT_WINDOW_SIZE, PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
+    assert(p != MAP_FAILED);
+    (void)p;
+    bt_sparse_clear(w->shadow, BT_PAGES * sizeof(*w->shadow));
+    w->runs = 0;
+    w->vmas = 4;
+    bt->stats.drops++;
+}
+
+static void protect_page(struct bt *bt, struct bt_window *w, uint32_t page)
+{
+    int err = mprotect(w->base + (uint64_t)page * BT_PAGE, BT_PAGE, PROT_READ);
+
+    if (err) { /* out of mappings: it is but a cache */
+        bt_window_unmap(bt, w, page, 1);
+        return;
+    }
+    shadow_set(w, page, 1, w->shadow[page] & ~BT_SHADOW_WRITE);
+    bt->stats.protects++;
+}
+
+void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame)
+{
+    const uint32_t writable = BT_SHADOW_PRESENT | BT_SHADOW_WRITE;
+
+    for (size_t i = 0; i < w->runs; i++) {
+        const struct bt_run *run = &w->run[i];
+        uint32_t page = run->page + (frame - run->frame);
+        if (frame - run->frame < run->count && w->shadow[page] >> 12 == frame &&
+            (w->shadow[page] & writable) == writable)
+            protect_page(bt, w, page);
+    }
+}
