@@ -75,6 +75,7 @@ static bool add(struct command_ctx *ctx, const struct debug_point *p,
 static bool add_break(struct command_ctx *ctx, int argc, char **argv,
                       bool temporary, struct strbuf *out)
 {
+    const char *where = argc > 1 ? argv[1] : "";
     struct debug_point p;
     struct expr_value v;
     char why[160];
@@ -82,7 +83,8 @@ static bool add_break(struct command_ctx *ctx, int argc, char **argv,
     if (argc < 2)
         return command_fail(out, "%s where? try: %s main, or f000:fff0",
                             argv[0], argv[0]);
-    if (!expr_eval(ctx->vm, ctx->sym, argv[1], &v, why, sizeof(why)))
+    where += where[0] == '*'; /* as gdb's users type an address */
+    if (!expr_eval(ctx->vm, ctx->sym, where, &v, why, sizeof(why)))
         return command_fail(out, "%s: %s", argv[0], why);
     debug_point_init(&p,
                      v.phys     ? DEBUG_POINT_PHYS

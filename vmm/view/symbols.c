@@ -9,6 +9,9 @@
 
 #include "vmm/base/log.h"
 
+/* How far a label without a size reaches, if no symbol follows. */
+#define LABEL_REACH 4096u
+
 struct symbol {
     uint64_t addr, size;
     const char *name; /* in the ELF file's string table */
@@ -49,7 +52,7 @@ static bool is_useful(const GElf_Sym *sym, const char *name)
     unsigned type = GELF_ST_TYPE(sym->st_info);
 
     return name && name[0] && sym->st_shndx != SHN_UNDEF &&
-           type != STT_SECTION && type != STT_FILE;
+           sym->st_shndx != SHN_ABS && type != STT_SECTION && type != STT_FILE;
 }
 
 static int collect(struct symbols *s)
@@ -137,7 +140,7 @@ const char *symbols_at(const struct symbols *s, uint64_t addr, uint64_t *offset)
         return NULL;
     sym = &s->by_addr[lo - 1];
     /* Assembly labels have no size: they reach to the next symbol. */
-    if (sym->size ? addr - sym->addr >= sym->size : lo == s->count)
+    if (addr - sym->addr >= (sym->size ? sym->size : LABEL_REACH))
         return NULL;
     *offset = addr - sym->addr;
     return sym->name;

@@ -83,9 +83,16 @@ void x86_cr0_text(char *buf, size_t len, uint64_t cr0)
 
 void x86_cr4_text(char *buf, size_t len, uint64_t cr4)
 {
-    size_t at = 0;
+    size_t at = 0, skip = 0;
 
-    BITS(buf, len, &at, cr4, cr4_bits);
+    /* Newer bits are shown only when set, so that a line is short enough. */
+    while (cr4_bits[skip].bit > 10) {
+        if (cr4 >> cr4_bits[skip].bit & 1)
+            append_bits(buf, len, &at, cr4, &cr4_bits[skip], 1);
+        skip++;
+    }
+    append_bits(buf, len, &at, cr4, cr4_bits + skip,
+                ARRAY_SIZE(cr4_bits) - skip);
 }
 
 void x86_efer_text(char *buf, size_t len, uint64_t efer)
