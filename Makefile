@@ -25,7 +25,7 @@ LIBS := -lZydis -lmd -ljansson -ldw -lelf -ledit -lncursesw -ltinfo \
 DEPS := gcc libc6-dev make gcc-multilib cpio busybox-static libdw-dev \
         libedit-dev libelf-dev libjansson-dev libmd-dev libncurses-dev \
         libzydis-dev
-TEST_DEPS := libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
+TEST_DEPS := acpica-tools libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
 LINT_DEPS := clang-format clang-tidy shellcheck man-db
 FUZZ_DEPS := clang
 
