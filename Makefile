@@ -10,7 +10,8 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wundef -Wvla -Wcast-qual -Wformat=2 -Wimplicit-fallthrough \
-        -Wconversion -Wsign-conversion
+        -Wconversion -Wsign-conversion -Wno-string-conversion \
+        -Wno-gnu-variable-sized-type-not-at-end
 # Warnings are errors with the compilers that we know; another one's new
 # warning must not stop a newcomer.
 WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \

@@ -52,6 +52,11 @@ static void title(struct strbuf *out, const struct exit_report *r,
         }
     }
     strbuf_puts(out, "\n");
+    if (r->wall_ns) {
+        exit_format_share(each, t.ns, r->wall_ns);
+        strbuf_printf(out, "In the monitor: %.2f s, %s of the time\n",
+                      (double)t.ns / 1e9, each);
+    }
     if (r->stop[0])
         strbuf_printf(out, "Ended: %.60s (status %d)\n", r->stop, r->status);
 }

@@ -153,6 +153,7 @@ static void every_class_has_a_letter(void **state)
 static const char want_text[] =
     "Exits of teach.elf under bt\n"
     "3,340 exits in 1.25 s, 2,672 a second; 98.8M instructions, 29,570 to an exit\n"
+    "In the monitor: 0.08 s, 6.7% of the time\n"
     "Ended: the guest powered off (status 0)\n"
     "\n"
     "Exit                 C SDM   Samples  Smp%  Time%          Min   Max   Avg Times\n"

@@ -34,7 +34,7 @@ static struct doc_item *add(struct doc *doc, enum doc_item_kind kind)
     return &doc->item[doc->items++];
 }
 
-static char *format(const char *fmt, va_list ap)
+PRINTF_LIKE(1, 0) static char *format(const char *fmt, va_list ap)
 {
     char *text = NULL;
     int n = vasprintf(&text, fmt, ap);

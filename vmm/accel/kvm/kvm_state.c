@@ -99,9 +99,9 @@ static void seg_to_state(struct x86_seg *s, const struct kvm_segment *k)
     s->selector = k->selector;
     s->base = k->base;
     s->limit = k->limit;
-    s->attr = (uint16_t)(k->type | (k->s << 4) | (k->dpl << 5) |
-                         (present ? X86_SEG_P : 0) | (k->avl << 12) |
-                         (k->l << 13) | (k->db << 14) | (k->g << 15));
+    s->attr = (uint16_t)(k->type | k->s << 4 | k->dpl << 5 |
+                         (present ? (int)X86_SEG_P : 0) | k->avl << 12 |
+                         k->l << 13 | k->db << 14 | k->g << 15);
 }
 
 static void state_to_seg(struct kvm_segment *k, const struct x86_seg *s)
