@@ -28,8 +28,9 @@
 #define KBD_OUTPUT_FULL  0x01
 #define KBD_INPUT_FULL   0x02
 #define KBD_WRITE_CONFIG 0x60
-#define KBD_CONFIG       0x45 /* IRQ 1, system flag, codes as set 1 */
-#define KBD_ENABLE       0xF4 /* to the keyboard: start scanning */
+#define KBD_CONFIG       0x45  /* IRQ 1, system flag, codes as set 1 */
+#define KBD_ENABLE       0xF4  /* to the keyboard: start scanning */
+#define KBD_TRIES        10000 /* all bits read as 1 where there is none */
 
 /* 16550A */
 #define COM1            0x3F8
@@ -142,7 +143,10 @@ static void pic_init(void)
 
 static void keyboard_send(uint16_t port, uint8_t value)
 {
-    while (inb(KBD_COMMAND) & KBD_INPUT_FULL) {
+    for (unsigned i = 0; i < KBD_TRIES; i++) {
+        if (!(inb(KBD_COMMAND) & KBD_INPUT_FULL)) {
+            break;
+        }
     }
     outb(port, value);
 }
@@ -152,7 +156,10 @@ static void keyboard_init(void)
     keyboard_send(KBD_COMMAND, KBD_WRITE_CONFIG);
     keyboard_send(KBD_DATA, KBD_CONFIG);
     keyboard_send(KBD_DATA, KBD_ENABLE); /* it answers FAh: no key's code */
-    while (inb(KBD_COMMAND) & KBD_OUTPUT_FULL) {
+    for (unsigned i = 0; i < KBD_TRIES; i++) {
+        if (!(inb(KBD_COMMAND) & KBD_OUTPUT_FULL)) {
+            break;
+        }
         inb(KBD_DATA);
     }
 }
