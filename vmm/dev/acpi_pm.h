@@ -14,12 +14,14 @@
 
 extern const struct device_class acpi_pm_class;
 
-#define ACPI_PM_BASE    0x600u
-#define ACPI_PM_CNT     4u
-#define ACPI_PM_TMR     8u
-#define ACPI_SMI_CMD    0xb2u
-#define ACPI_ENABLE     0xa1u
-#define ACPI_DISABLE    0xa0u
-#define ACPI_SLP_TYP_S5 5u
+#define ACPI_PM_BASE 0x600u
+#define ACPI_PM_CNT  4u
+#define ACPI_PM_TMR  8u
+#define ACPI_SMI_CMD 0xb2u
+#define ACPI_ENABLE  0xa1u
+#define ACPI_DISABLE 0xa0u
+/* Small kernels write 2000h to port 604h without reading the tables, for that
+ * is what QEMU's boards take; so the type is theirs. */
+#define ACPI_SLP_TYP_S5 0u
 #define ACPI_PM_HZ      3579545u
 #endif

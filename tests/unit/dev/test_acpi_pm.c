@@ -74,12 +74,13 @@ static void test_poweroff(void **state)
 
     (void)state;
     pm_open(&p);
-    out(&p, CNT, 2, 5u << 10);            /* type alone */
-    out(&p, CNT, 2, 1u << 10 | 1u << 13); /* another type */
+    out(&p, CNT, 2, ACPI_SLP_TYP_S5 << 10); /* type alone */
+    out(&p, CNT, 2, 1u << 10 | 1u << 13);   /* another type */
     assert_int_equal(p.r.pin[OFF].rises, 0);
-    out(&p, CNT, 2, 5u << 10 | 1u << 13);
+    out(&p, CNT, 2, ACPI_SLP_TYP_S5 << 10 | 1u << 13);
     assert_int_equal(p.r.pin[OFF].rises, 1);
-    assert_int_equal(in(&p, CNT, 2), 5u << 10); /* SLP_EN reads as 0 */
+    /* SLP_EN reads as 0. */
+    assert_int_equal(in(&p, CNT, 2), ACPI_SLP_TYP_S5 << 10);
     device_destroy(p.dev);
 }
 
