@@ -23,6 +23,7 @@ struct debug {
     struct debug_wp *wp;
     int *bp_id;
     size_t bps;
+    struct debug_ctl ctl; /* of the run at hand */
 
     /* What happened in the run at hand. */
     int hit_id; /* a point that bp_check or the observer let stop */
@@ -243,7 +244,8 @@ static bool catch_matches(const struct debug_point *p, const struct vm_exit *e)
     return p->len == 0 || value - p->addr < p->len;
 }
 
-static enum run_next see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
+static enum run_next see_exit(void *opaque, const struct vm_exit *e,
+                              uint64_t ns)
 {
     struct debug *d = opaque;
     struct x86_state st;
@@ -437,6 +439,7 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
 
     if (points)
         arm_points(d, ctl);
+    d->ctl = *ctl;
     d->hit_id = 0;
     d->triple_fault = false;
     d->catch_exit = (struct vm_exit){0};
@@ -623,6 +626,21 @@ int debug_run(struct debug *d, const struct debug_run *how,
     }
     *stop = d->stop;
     return err;
+}
+
+void debug_rearm(struct debug *d)
+{
+    struct debug_ctl ctl = d->ctl;
+    bool breakpoints = !ctl.step;
+
+    if (!d->running)
+        return;
+    ctl.bps = ctl.wps = 0;
+    arm_points(d, &ctl);
+    if (!breakpoints)
+        ctl.bps = d->bps = 0;
+    d->ctl = ctl;
+    vm_set_debug(d->vm, &ctl);
 }
 
 /* ---- the rest --------------------------------------------------------------

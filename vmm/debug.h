@@ -121,6 +121,8 @@ struct vm *debug_vm(struct debug *d);
 /* Runs the guest until it stops.  0 and *STOP, or -errno. */
 int debug_run(struct debug *d, const struct debug_run *how,
               struct debug_stop *stop);
+/* Amid a run, after stop points changed: the accelerator gets them anew. */
+void debug_rearm(struct debug *d);
 /* The last stop; reason NONE before the first run. */
 const struct debug_stop *debug_last_stop(const struct debug *d);
 /* Stops debug_run() soon.  Any thread, or a signal handler. */

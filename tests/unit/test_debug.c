@@ -1,0 +1,289 @@
+/* Stop points and run control on a small real-mode guest under bt. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vmm/debug_server.h"
+#include "vmm/view/command.h"
+
+/*
+ * 7c00 cli            7c0c call 7c20     7c20 mov [0x9000], ax
+ * 7c01 xor ax, ax     7c0f jmp 7c08      7c23 out 0x80, al
+ * 7c03 mov ds, ax                        7c25 ret
+ * 7c05 mov cx, 3
+ * 7c08 inc ax
+ * 7c09 nop; nop; nop
+ */
+static const uint8_t image[512] = {
+    [0x00] = 0xfa, 0x31,          0xc0,         0x8e,          0xd8, 0xb9, 0x03,
+    0x00,          [0x08] = 0x40, 0x90,         0x90,          0x90, 0xe8, 0x11,
+    0x00,          0xeb,          0xf7,         [0x20] = 0xa3, 0x00, 0x90, 0xe6,
+    0x80,          0xc3,          [510] = 0x55, 0xaa,
+};
+
+struct fixture {
+    struct vm *vm;
+    struct debug *dbg;
+    char path[64];
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    struct vm_config cfg;
+    FILE *file;
+
+    snprintf(f.path, sizeof(f.path), "/tmp/ringside-debug-%d.bin", getpid());
+    file = fopen(f.path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(image, 1, sizeof(image), file), sizeof(image));
+    fclose(file);
+    vm_config_init(&cfg);
+    cfg.accel = "bt";
+    cfg.mem_bytes = 1 << 20;
+    cfg.serial[0] = "null";
+    cfg.guest = f.path;
+    assert_int_equal(vm_create(&f.vm, &cfg), 0);
+    assert_int_equal(debug_create(&f.dbg, f.vm), 0);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    debug_destroy(f->dbg);
+    vm_destroy(f->vm);
+    unlink(f->path);
+    return 0;
+}
+
+static struct debug_stop run(struct fixture *f, enum debug_run_kind kind,
+                             uint64_t count_or_addr)
+{
+    struct debug_run how = {
+        .kind = kind, .count = count_or_addr, .addr = count_or_addr};
+    struct debug_stop stop;
+
+    assert_int_equal(debug_run(f->dbg, &how, &stop), 0);
+    return stop;
+}
+
+static int add(struct fixture *f, enum debug_point_kind kind, uint64_t addr)
+{
+    struct debug_point p;
+    char why[80];
+
+    debug_point_init(&p, kind, addr);
+    p.write = kind == DEBUG_POINT_WATCH;
+    p.len = kind == DEBUG_POINT_WATCH ? 2 : p.len;
+    return debug_add(f->dbg, &p, why, sizeof(why));
+}
+
+static void test_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct debug_stop s = run(f, DEBUG_RUN_STEP, 1);
+
+    assert_int_equal(s.reason, DEBUG_REASON_STEP);
+    assert_int_equal(s.linear_rip, 0x7c01);
+    assert_int_equal(run(f, DEBUG_RUN_STEP, 7).linear_rip, 0x7c0c);
+    assert_int_equal(run(f, DEBUG_RUN_OVER, 0).linear_rip, 0x7c0f);
+    assert_int_equal(run(f, DEBUG_RUN_TO, 0x7c23).linear_rip, 0x7c23);
+    assert_int_equal(run(f, DEBUG_RUN_FINISH, 0).linear_rip, 0x7c0f);
+    assert_int_equal(debug_last_stop(f->dbg)->icount, 21);
+}
+
+static void test_breakpoints_stop_before(void **state)
+{
+    struct fixture *f = *state;
+    int id = add(f, DEBUG_POINT_LINEAR, 0x7c20);
+    struct debug_stop s;
+
+    for (uint16_t turn = 1; turn <= 3; turn++) {
+        struct x86_state st;
+
+        s = run(f, DEBUG_RUN_CONTINUE, 0);
+        assert_int_equal(s.reason, DEBUG_REASON_BREAKPOINT);
+        assert_int_equal(s.point, id);
+        assert_int_equal(s.linear_rip, 0x7c20);
+        vm_get_state(f->vm, &st);
+        assert_int_equal(st.gpr[X86_RAX] & 0xffff, turn);
+    }
+    assert_int_equal(debug_find(f->dbg, id)->hits, 3);
+    assert_int_equal(debug_remove(f->dbg, id), 0);
+    id = add(f, DEBUG_POINT_PHYS, 0x7c25);
+    assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).linear_rip, 0x7c25);
+    debug_find(f->dbg, id)->ignore = 10;
+    s = run(f, DEBUG_RUN_CONTINUE, 0);
+    assert_int_equal(debug_find(f->dbg, id)->hits, 12);
+}
+
+static bool ax_is_100(void *opaque, struct debug *d, const struct x86_state *st)
+{
+    (void)opaque, (void)d;
+    return (st->gpr[X86_RAX] & 0xffff) == 100;
+}
+
+static void test_conditions(void **state)
+{
+    struct fixture *f = *state;
+    int id = add(f, DEBUG_POINT_SEGOFF, 0x7c20);
+    struct x86_state st;
+
+    debug_find(f->dbg, id)->condition = ax_is_100;
+    run(f, DEBUG_RUN_CONTINUE, 0);
+    vm_get_state(f->vm, &st);
+    assert_int_equal(st.gpr[X86_RAX] & 0xffff, 100);
+    assert_int_equal(debug_find(f->dbg, id)->hits, 1);
+}
+
+static void test_watchpoints_and_catches(void **state)
+{
+    struct fixture *f = *state;
+    int watch = add(f, DEBUG_POINT_WATCH, 0x9000);
+    struct debug_point port;
+    struct debug_stop s = run(f, DEBUG_RUN_CONTINUE, 0);
+    char why[80];
+
+    assert_int_equal(s.reason, DEBUG_REASON_WATCHPOINT);
+    assert_int_equal(s.point, watch);
+    assert_int_equal(s.linear_rip, 0x7c23); /* the write has been done */
+    assert_true(s.write);
+    debug_point_init(&port, DEBUG_POINT_CATCH, 0x80);
+    port.exit = VM_EXIT_PIO;
+    port.len = 1;
+    assert_true(debug_add(f->dbg, &port, why, sizeof(why)) > 0);
+    s = run(f, DEBUG_RUN_CONTINUE, 0);
+    assert_int_equal(s.reason, DEBUG_REASON_CATCH);
+    assert_int_equal(s.exit.u.pio.port, 0x80);
+}
+
+static void test_commands(void **state)
+{
+    struct fixture *f = *state;
+    struct command_ctx ctx;
+    struct strbuf out;
+
+    strbuf_init(&out);
+    command_ctx_init(&ctx, f->vm, f->dbg);
+    assert_true(command_run(&ctx, "break 0:7c20 if ax == 5", &out));
+    assert_true(command_run(&ctx, "c", &out));
+    strbuf_reset(&out);
+    assert_true(command_run(&ctx, "print ax * 2 + (1 << 4)", &out));
+    assert_string_equal(strbuf_str(&out), "0x1a  26\n");
+    strbuf_reset(&out);
+    assert_false(command_run(&ctx, "print nosuch + 1", &out));
+    assert_string_equal(strbuf_str(&out),
+                        "print: no register or symbol 'nosuch'\n");
+    strbuf_reset(&out);
+    assert_false(command_run(&ctx, "frobnicate", &out));
+    assert_true(command_run(&ctx, "set ax 0x1234", &out));
+    assert_true(command_run(&ctx, "set 0x9000 0xbeef w", &out));
+    strbuf_reset(&out);
+    assert_true(command_run(&ctx, "print [0x9000].w ^ ax", &out));
+    assert_string_equal(strbuf_str(&out), "0xacdb  44251\n");
+    ctx.json = true;
+    strbuf_reset(&out);
+    assert_true(command_run(&ctx, "points", &out));
+    assert_non_null(strstr(strbuf_str(&out), "\"where\":\"0000:7c20\""));
+    command_ctx_fini(&ctx);
+    strbuf_fini(&out);
+}
+
+/* ---- the server ------------------------------------------------------------
+ */
+
+struct watcher {
+    struct debug_server *srv;
+    atomic_int stops;
+};
+
+static void count_stop(void *opaque, const struct debug_stop *stop)
+{
+    struct watcher *w = opaque;
+
+    (void)stop;
+    atomic_fetch_add(&w->stops, 1);
+}
+
+static int read_ax(struct debug *d, void *arg)
+{
+    struct x86_state st;
+
+    vm_get_state(debug_vm(d), &st);
+    *(uint64_t *)arg = st.gpr[X86_RAX] & 0xffff;
+    return 7;
+}
+
+static int add_break(struct debug *d, void *arg)
+{
+    struct debug_point p;
+
+    (void)arg;
+    debug_point_init(&p, DEBUG_POINT_LINEAR, 0x7c23);
+    return debug_add(d, &p, NULL, 0);
+}
+
+static void wait_for_stop(struct watcher *w, int count)
+{
+    for (int i = 0; i < 5000 && atomic_load(&w->stops) < count; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&w->stops), count);
+}
+
+static void *client_main(void *arg)
+{
+    struct debug_run go = {.kind = DEBUG_RUN_CONTINUE};
+    struct watcher *w = arg;
+    uint64_t ax = 99;
+
+    assert_int_equal(debug_server_call(w->srv, read_ax, &ax), 7);
+    assert_int_equal(debug_server_resume(w->srv, &go), 0);
+    assert_int_equal(debug_server_resume(w->srv, &go), -16 /* EBUSY */);
+    assert_int_equal(debug_server_call(w->srv, read_ax, &ax), 7);
+    assert_true(debug_server_running(w->srv));
+    debug_server_interrupt(w->srv);
+    wait_for_stop(w, 1);
+    assert_int_equal(debug_server_resume(w->srv, &go), 0);
+    assert_true(debug_server_call(w->srv, add_break, NULL) > 0);
+    wait_for_stop(w, 2);
+    debug_server_quit(w->srv);
+    return NULL;
+}
+
+static void test_server(void **state)
+{
+    struct fixture *f = *state;
+    struct watcher w = {0};
+    struct debug_client client = {"test", count_stop, NULL, &w, NULL};
+    pthread_t thread;
+
+    assert_int_equal(debug_server_create(&w.srv, f->dbg), 0);
+    debug_server_attach(w.srv, &client);
+    assert_int_equal(pthread_create(&thread, NULL, client_main, &w), 0);
+    debug_server_loop(w.srv);
+    pthread_join(thread, NULL);
+    assert_int_equal(debug_last_stop(f->dbg)->reason, DEBUG_REASON_BREAKPOINT);
+    debug_server_destroy(w.srv);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_steps),      T(test_breakpoints_stop_before),
+        T(test_conditions), T(test_watchpoints_and_catches),
+        T(test_commands),   T(test_server),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
