@@ -19,13 +19,17 @@
 #include "vmm/dev/ata.h"
 #include "vmm/dev/debug_exit.h"
 #include "vmm/dev/debugcon.h"
+#include "vmm/dev/i8042.h"
 #include "vmm/dev/i8254.h"
 #include "vmm/dev/i8259.h"
 #include "vmm/dev/ioapic.h"
 #include "vmm/dev/lapic.h"
+#include "vmm/dev/mc146818.h"
+#include "vmm/dev/ns16550a.h"
 #include "vmm/dev/port92.h"
 #include "vmm/dev/post80.h"
 #include "vmm/dev/rst_cnt.h"
+#include "vmm/dev/vga_text.h"
 #include "vmm/machine/firmware.h"
 #include "vmm/machine/machine.h"
 
@@ -65,17 +69,22 @@ struct board_row {
 
 /* clang-format off */
 static const struct board_row board[] = {
-    { .class = &lapic_class,  .name = "lapic",  .base = LAPIC_BASE, .pin = {{PIN_NMI, 0}}, .irqchip = true },
-    { .class = &ioapic_class, .name = "ioapic", .base = IOAPIC_BASE, .irqchip = true },
-    { .class = &i8259_class,  .name = "pic",    .base = 0x20, .pin = {{PIN_INTR, 0}}, .irqchip = true },
-    { .class = &i8254_class,  .name = "pit",    .base = 0x40, .pin = {ISA(0)} },
-    { .class = &ata_class,    .name = "ata0",   .base = 0x1f0, .arg = 0x3f6, .pin = {ISA(14)}, .backend = BACKEND_DISKS, .first = 0 },
-    { .class = &ata_class,    .name = "ata1",   .base = 0x170, .arg = 0x376, .pin = {ISA(15)}, .backend = BACKEND_DISKS, .first = 2 },
-    { .class = &acpi_pm_class, .name = "acpi-pm", .base = ACPI_PM_BASE, .pin = {ISA(9), {PIN_POWEROFF, 0}} },
-    { .class = &port92_class, .name = "port92", .base = 0x92 },
-    { .class = &rst_cnt_class, .name = "rst_cnt", .base = 0xcf9 },
-    { .class = &post80_class, .name = "post80", .base = 0x80 },
-    { .class = &debugcon_class, .name = "debugcon", .base = 0xe9 },
+    { .class = &lapic_class,      .name = "lapic",      .base = LAPIC_BASE,   .pin = {{PIN_NMI, 0}}, .irqchip = true },
+    { .class = &ioapic_class,     .name = "ioapic",     .base = IOAPIC_BASE,  .irqchip = true },
+    { .class = &i8259_class,      .name = "pic",        .base = 0x20,         .pin = {{PIN_INTR, 0}}, .irqchip = true },
+    { .class = &i8254_class,      .name = "pit",        .base = 0x40,         .pin = {ISA(0)} },
+    { .class = &i8042_class,      .name = "i8042",      .base = 0x60,         .pin = {ISA(1), ISA(12)} },
+    { .class = &mc146818_class,   .name = "rtc",        .base = 0x70,         .pin = {ISA(8)}, .backend = BACKEND_EPOCH },
+    { .class = &ns16550a_class,   .name = "com1",       .base = 0x3f8,        .pin = {ISA(4)}, .backend = BACKEND_SERIAL, .first = 0 },
+    { .class = &ns16550a_class,   .name = "com2",       .base = 0x2f8,        .pin = {ISA(3)}, .backend = BACKEND_SERIAL, .first = 1 },
+    { .class = &vga_text_class,   .name = "vga",        .base = VGA_BASE },
+    { .class = &ata_class,        .name = "ata0",       .base = 0x1f0,        .arg = 0x3f6, .pin = {ISA(14)}, .backend = BACKEND_DISKS, .first = 0 },
+    { .class = &ata_class,        .name = "ata1",       .base = 0x170,        .arg = 0x376, .pin = {ISA(15)}, .backend = BACKEND_DISKS, .first = 2 },
+    { .class = &acpi_pm_class,    .name = "acpi-pm",    .base = ACPI_PM_BASE, .pin = {ISA(9), {PIN_POWEROFF, 0}} },
+    { .class = &port92_class,     .name = "port92",     .base = 0x92 },
+    { .class = &rst_cnt_class,    .name = "rst-cnt",    .base = 0xcf9 },
+    { .class = &post80_class,     .name = "post80",     .base = 0x80 },
+    { .class = &debugcon_class,   .name = "debugcon",   .base = 0xe9 },
     { .class = &debug_exit_class, .name = "debug-exit", .base = 0xf4 },
 };
 /* clang-format on */
@@ -86,7 +95,8 @@ struct pc {
     struct machine m;
     struct irq_line kernel_gsi;
     struct device *lapic, *ioapic, *pic; /* NULL: the kernel's */
-    bool a20[A20_SOURCES];               /* the gate is open if one says so */
+    struct device *i8042, *vga;
+    bool a20[A20_SOURCES]; /* the gate is open if one says so */
 };
 
 static struct pc *pc_of(struct machine *m)
@@ -209,6 +219,11 @@ static void port92_a20(void *opaque, bool on)
     set_a20(opaque, A20_PORT92, on);
 }
 
+static void i8042_a20(void *opaque, bool on)
+{
+    set_a20(opaque, A20_I8042, on);
+}
+
 static void reset_wish(void *opaque, const char *who)
 {
     const struct machine_host *host = &((struct pc *)opaque)->m.host;
@@ -225,7 +240,9 @@ static void connect_outputs(struct pc *pc)
 
     port92_connect(machine_find(m, "port92"),
                    &(struct port92_outputs){pc, port92_a20, reset_wish});
-    rst_cnt_connect(machine_find(m, "rst_cnt"),
+    i8042_connect(pc->i8042,
+                  &(struct i8042_outputs){pc, i8042_a20, reset_wish});
+    rst_cnt_connect(machine_find(m, "rst-cnt"),
                     &(struct rst_cnt_outputs){pc, reset_wish});
     debugcon_connect(machine_find(m, "debugcon"),
                      &(struct debugcon_outputs){host->opaque, host->console});
@@ -330,7 +347,10 @@ int machine_create(struct machine **out, const struct machine_config *cfg,
         return err;
     }
     connect_apics(pc);
+    pc->i8042 = machine_find(m, "i8042");
+    pc->vga = machine_find(m, "vga");
     connect_outputs(pc);
+    mc146818_set_memory(machine_find(m, "rtc"), m->mem_bytes);
     machine_reset(m);
     *out = m;
     return 0;
@@ -397,11 +417,17 @@ void machine_set_cr8(struct machine *m, unsigned cr8)
 
 void machine_key(struct machine *m, uint8_t scancode)
 {
-    (void)m, (void)scancode;
+    i8042_key(pc_of(m)->i8042, scancode);
 }
 
 void machine_screen(const struct machine *m, struct machine_screen *out)
 {
-    (void)m;
-    *out = (struct machine_screen){0};
+    struct vga_screen screen;
+
+    static_assert(sizeof(screen.cell) == sizeof(out->cell), "same screen");
+    vga_text_snapshot(pc_of_const(m)->vga, &screen);
+    memcpy(out->cell, screen.cell, sizeof(out->cell));
+    out->row = screen.row;
+    out->col = screen.col;
+    out->cursor = screen.cursor;
 }
