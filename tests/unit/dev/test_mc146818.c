@@ -399,6 +399,25 @@ static void two_instances_and_a_copy(void **state)
     rtc_close(&b);
 }
 
+static void a_copy_keeps_the_phase(void **state)
+{
+    struct rtc a, b;
+
+    (void)state;
+    rtc_open(&a, 0);
+    rtc_open(&b, 0);
+    a.r.now = b.r.now = 700 * MS;
+    wr(&a, A, 0x76);
+    wr(&a, A, 0x26);
+    rig_copy_device(a.dev, b.dev);
+    b.r.now = 1200 * MS - 1;
+    assert_int_equal(rd(&b, S), 0);
+    b.r.now = 1200 * MS;
+    assert_int_equal(rd(&b, S), 1);
+    rtc_close(&a);
+    rtc_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +437,7 @@ int main(void)
         cmocka_unit_test(garbage_does_no_harm),
         cmocka_unit_test(reset_keeps_time_and_memory),
         cmocka_unit_test(two_instances_and_a_copy),
+        cmocka_unit_test(a_copy_keeps_the_phase),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
