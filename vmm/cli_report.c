@@ -45,6 +45,8 @@ static void write_report(const struct cli *cli, struct vm *vm, FILE *f,
         return;
     strbuf_init(&text);
     fill(report, vm, wall_ns);
+    if (f == stdout)
+        strbuf_putc(&text, '\n'); /* the guest's last line may be unfinished */
     if (cli->stats == CLI_STATS_TEXT)
         exit_report_text(&text, report, TOP, &style);
     if (cli->stats == CLI_STATS_JSON)

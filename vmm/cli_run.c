@@ -7,6 +7,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
+#include "vmm/cli_display.h"
 #include "vmm/cli_report.h"
 #include "vmm/exit_status.h"
 #include "vmm/host/hostio.h"
@@ -91,6 +92,7 @@ static void say_why_it_ended(struct vm *vm)
 
 int cmd_run(struct cli *cli)
 {
+    struct display *display = NULL;
     struct vm *vm;
     uint64_t wall;
     int status;
@@ -99,11 +101,16 @@ int cmd_run(struct cli *cli)
         return EXIT_STATUS_USAGE;
     if (vm_create(&vm, &cli->vm))
         return EXIT_STATUS_SETUP;
+    if (cli->vm.text_display && display_open(&display, vm)) {
+        vm_destroy(vm);
+        return EXIT_STATUS_SETUP;
+    }
     catch_signals(vm);
     wall = host_now_ns();
     vm_run(vm);
     wall = host_now_ns() - wall;
     release_signals();
+    display_close(display);
     terminal_restore();
     status = vm_exit_status(vm);
     say_why_it_ended(vm);

@@ -61,6 +61,8 @@ struct device *machine_find(const struct machine *m, const char *name);
 
 /* A key of the PS/2 keyboard, by set-1 make or break code (host side). */
 void machine_key(struct machine *m, uint8_t scancode);
+/* How many more bytes of them it takes now; beyond, keys are lost. */
+unsigned machine_key_room(const struct machine *m);
 /* The 80x25 text screen: 25 rows of 80 (character, attribute) and cursor. */
 struct machine_screen {
     uint8_t cell[25][80][2];

@@ -420,6 +420,11 @@ void machine_key(struct machine *m, uint8_t scancode)
     i8042_key(pc_of(m)->i8042, scancode);
 }
 
+unsigned machine_key_room(const struct machine *m)
+{
+    return i8042_key_room(pc_of_const(m)->i8042);
+}
+
 void machine_screen(const struct machine *m, struct machine_screen *out)
 {
     struct vga_screen screen;
