@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/x86/insn.h"
+#include "vmm/x86/text.h"
 
 struct debug {
     struct vm *vm;
@@ -29,6 +30,10 @@ struct debug {
     int hit_id; /* a point that bp_check or the observer let stop */
     struct vm_exit catch_exit;
     bool triple_fault;
+    unsigned causes;
+    struct fault_cause cause[3];
+    struct x86_state before_fault;
+    bool has_before;
 
     /* Internal breakpoint of OVER, FINISH and TO: reached with sp >= min_sp */
     bool goal_set;
@@ -244,6 +249,19 @@ static bool catch_matches(const struct debug_point *p, const struct vm_exit *e)
     return p->len == 0 || value - p->addr < p->len;
 }
 
+static void note_triple_fault(struct debug *d, const struct vm_exit *e)
+{
+    d->triple_fault = true;
+    d->causes = e->u.triple.causes;
+    assert(d->causes <= ARRAY_SIZE(d->cause));
+    for (unsigned i = 0; i < d->causes; i++)
+        d->cause[i] = e->u.triple.cause[i];
+    d->has_before = e->u.triple.before;
+    if (d->has_before)
+        d->before_fault = *e->u.triple.before;
+    vm_cancel_reset(d->vm);
+}
+
 static enum run_next see_exit(void *opaque, const struct vm_exit *e,
                               uint64_t ns)
 {
@@ -254,7 +272,7 @@ static enum run_next see_exit(void *opaque, const struct vm_exit *e,
     if (!d->running)
         return RUN_AGAIN;
     if (e->kind == VM_EXIT_TRIPLE_FAULT) {
-        d->triple_fault = true;
+        note_triple_fault(d, e);
         return RUN_STOP;
     }
     for (size_t i = 0; i < d->points; i++) {
@@ -402,6 +420,26 @@ static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
     return LEG_MISSED;
 }
 
+/* The guest is put back to where the first fault was about to happen. */
+static void stop_at_triple_fault(struct debug *d, struct x86_state *st)
+{
+    struct debug_stop *s = &d->stop;
+
+    if (d->has_before && vm_set_state(d->vm, &d->before_fault) == 0)
+        *st = d->before_fault;
+    fill_stop(d, DEBUG_REASON_TRIPLE_FAULT, st);
+    s->causes = d->causes;
+    memcpy(s->cause, d->cause, sizeof(s->cause));
+    for (unsigned i = 0; i < s->causes; i++) {
+        char name[24];
+        size_t at = strlen(s->text);
+
+        x86_vector_text(name, sizeof(name), s->cause[i].vector);
+        snprintf(s->text + at, sizeof(s->text) - at, "%s %s", i ? "," : ":",
+                 name);
+    }
+}
+
 static enum leg look(struct debug *d)
 {
     const struct vm_exit *e = vm_last_exit(d->vm);
@@ -414,7 +452,7 @@ static enum leg look(struct debug *d)
         return LEG_STOPPED;
     }
     if (d->triple_fault) {
-        fill_stop(d, DEBUG_REASON_TRIPLE_FAULT, &st);
+        stop_at_triple_fault(d, &st);
         return LEG_STOPPED;
     }
     if (d->hit_id == GOAL_ID)

@@ -108,9 +108,11 @@ struct debug_stop {
     uint64_t gla;    /* WATCH: first byte touched */
     uint64_t len;    /* WATCH: of the point */
     bool write;
-    bool both;           /* WATCH: the point watches reads and writes */
-    struct vm_exit exit; /* CATCH: the exit itself */
-    char text[160];      /* for people, one line */
+    bool both;                   /* WATCH: the point watches reads and writes */
+    struct vm_exit exit;         /* CATCH: the exit itself */
+    unsigned causes;             /* TRIPLE_FAULT: 0 if not known (KVM) */
+    struct fault_cause cause[3]; /* oldest first */
+    char text[160];              /* for people, one line */
 };
 
 /* D is made once for a machine; it observes exits.  0 or -errno. */

@@ -389,6 +389,11 @@ void vm_destroy(struct vm *vm)
     free(vm);
 }
 
+void vm_cancel_reset(struct vm *vm)
+{
+    vm->reset_by = NULL;
+}
+
 int vm_reset(struct vm *vm)
 {
     int err;
@@ -558,7 +563,7 @@ void vm_forget_stop(struct vm *vm)
 {
     int debug = VM_STOP_DEBUG;
 
-    vm->last_exit = (struct vm_exit){ 0 };
+    vm->last_exit = (struct vm_exit){0};
     if (atomic_compare_exchange_strong(&vm->stop, &debug, VM_STOP_NONE))
         vm->stop_text[0] = '\0';
 }

@@ -81,6 +81,8 @@ void vm_stop(struct vm *vm, enum vm_stop_reason reason);
 /* Makes the vCPU look up from the guest soon.  Any thread, signal handler. */
 void vm_kick(struct vm *vm);
 
+/* Amid an exit: the reset it asked for is not done.  A debugger looks first. */
+void vm_cancel_reset(struct vm *vm);
 /* Back to power-on, with the guest loaded anew.  0 or -errno. */
 int vm_reset(struct vm *vm);
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "vmm/accel/kvm/kvm.h"
+
 static const struct {
     const char *id, *name;
     int reason;
@@ -54,7 +56,18 @@ const struct accel_ops *accel_find(const char *name)
     return NULL;
 }
 
+/*
+ * KVM that emulates instructions in software is slower than translating them,
+ * and what it cannot run it fails at only when the guest gets there.
+ */
+#define KVM_WORTHWHILE_INSNS_PER_S 100e6
+
 const char *accel_auto(void)
 {
-    return accel_bt.name;
+    struct kvm_survey survey;
+    bool kvm = accel_kvm.probe(NULL, 0) == 0 && kvm_survey(&survey) == 0 &&
+               survey.complete &&
+               survey.insns_per_s >= KVM_WORTHWHILE_INSNS_PER_S;
+
+    return kvm ? accel_kvm.name : accel_bt.name;
 }

@@ -34,6 +34,13 @@ enum debug_hit {
     DEBUG_HIT_COUNT = BIT(3),      /* run-until instruction count reached */
 };
 
+/* One step on the way to a triple fault. */
+struct fault_cause {
+    uint8_t vector;
+    uint32_t error;
+    uint64_t cr2, rip;
+};
+
 struct vm_exit {
     enum vm_exit_kind kind;
     uint64_t rip;      /* linear is cs_base + rip; of the instruction */
@@ -79,6 +86,11 @@ struct vm_exit {
         struct {
             uint32_t leaf, subleaf;
         } cpuid;
+        struct {
+            unsigned causes;                 /* 0: not known (KVM) */
+            const struct fault_cause *cause; /* oldest first */
+            const struct x86_state *before;  /* at cause[0]; NULL: not known */
+        } triple;                            /* TRIPLE_FAULT */
         struct {
             bool if_set; /* EFLAGS.IF: an external interrupt can end it */
         } hlt;

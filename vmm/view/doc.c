@@ -133,12 +133,7 @@ static size_t write_fields(const struct doc *doc, size_t at, struct writer *w)
 
     for (; at < doc->items && doc->item[at].kind == DOC_FIELD; at++) {
         const struct doc_item *it = &doc->item[at];
-        unsigned long long number;
-
-        if (it->raw && sscanf(it->text, "%llu", &number) == 1)
-            strbuf_printf(&w->sb, "%-*s  %#llx", width, it->name, number);
-        else
-            strbuf_printf(&w->sb, "%-*s  %s", width, it->name, it->text);
+        strbuf_printf(&w->sb, "%-*s  %s", width, it->name, it->text);
         emit(w, it->mark);
     }
     return at;

@@ -45,7 +45,7 @@ void doc_fini(struct doc *doc);
 
 void doc_field(struct doc *doc, const char *name, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
-/* A number: JSON shows it as one, text in hexadecimal. */
+/* A count: JSON shows it as a number, not a string. */
 void doc_number(struct doc *doc, const char *name, uint64_t value);
 void doc_table(struct doc *doc, const char *name, const char *columns);
 void doc_row(struct doc *doc);

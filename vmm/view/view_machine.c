@@ -6,6 +6,7 @@
 #include "vmm/exit_stats.h"
 #include "vmm/machine/machine.h"
 #include "vmm/view/views.h"
+#include "vmm/x86/text.h"
 
 bool view_exits(const struct view_ctx *ctx, int argc, char **argv,
                 struct doc *doc)
@@ -195,6 +196,29 @@ bool view_points(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
+/* From the first fault to the shutdown. */
+static void put_causes(struct doc *doc, const struct debug_stop *s)
+{
+    if (s->reason == DEBUG_REASON_TRIPLE_FAULT && s->causes == 0)
+        doc_note(doc, "KVM does not tell what led here; --accel bt does");
+    if (s->causes == 0)
+        return;
+    doc_table(doc, "causes", "fault,error,cr2,rip,meaning");
+    for (unsigned i = 0; i < s->causes; i++) {
+        const struct fault_cause *c = &s->cause[i];
+        char text[80];
+
+        x86_vector_text(text, sizeof(text), c->vector);
+        doc_row(doc);
+        doc_cell(doc, "%s", text);
+        doc_cell(doc, "%x", c->error);
+        doc_cell(doc, "%08llx", (unsigned long long)c->cr2);
+        doc_cell(doc, "%08llx", (unsigned long long)c->rip);
+        x86_pferr_text(text, sizeof(text), c->error);
+        doc_cell(doc, "%s", c->vector == X86_PF ? text : "");
+    }
+}
+
 bool view_why(const struct view_ctx *ctx, int argc, char **argv,
               struct doc *doc)
 {
@@ -213,6 +237,7 @@ bool view_why(const struct view_ctx *ctx, int argc, char **argv,
     doc_field(doc, "text", "%s", s->text);
     doc_field(doc, "at", "%s", where);
     doc_number(doc, "instructions", s->icount);
+    put_causes(doc, s);
     if (s->reason == DEBUG_REASON_WATCHPOINT)
         doc_field(doc, "touched", "%#llx by a %s", (unsigned long long)s->gla,
                   s->write ? "write" : "read");

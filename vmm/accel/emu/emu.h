@@ -97,11 +97,7 @@ struct emu {
     struct emu_tlb_entry tlb[EMU_TLB_SIZE];
     struct emu_native *native; /* decoded and emitted instructions */
     /* The chain of exceptions on the way to a triple fault, oldest first. */
-    struct emu_cause {
-        uint8_t vector;
-        uint32_t error;
-        uint64_t cr2, rip;
-    } cause[3];
+    struct fault_cause cause[3];
     unsigned causes;
     struct x86_state before_fault; /* the state at cause[0] */
 };

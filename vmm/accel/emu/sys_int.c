@@ -264,7 +264,7 @@ static bool combine(const struct x86_event *first,
 static void note_exception(struct emu *emu, const struct x86_event *ev)
 {
     struct x86_state *st = emu->st;
-    struct emu_cause *cause;
+    struct fault_cause *cause;
 
     if (ev->external || ev->soft)
         return;
@@ -323,6 +323,9 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev)
 shutdown:
     emu->st->activity = X86_SHUTDOWN;
     e.icount = emu->vcpu->icount;
+    e.u.triple.causes = emu->causes;
+    e.u.triple.cause = emu->cause;
+    e.u.triple.before = emu->causes ? &emu->before_fault : NULL;
     vcpu_exit(emu->vcpu, &e);
     return false;
 }
