@@ -90,6 +90,7 @@ struct i8042 {
     uint8_t outport;
     uint8_t obuf;
     bool obf;
+    bool asserted;  /* IRQ 1 */
     bool releasing; /* translating: F0 was swallowed */
 
     /* keyboard */
@@ -151,7 +152,7 @@ static uint8_t to_set2(uint8_t code)
 
 static void update_irq(struct i8042 *k)
 {
-    irq_set(&k->irq1, k->obf && (k->ram[0] & CTR_KBDINT));
+    irq_change(&k->irq1, &k->asserted, k->obf && (k->ram[0] & CTR_KBDINT));
 }
 
 static void fill_obuf(struct i8042 *k, uint8_t byte)
@@ -466,7 +467,12 @@ static void i8042_reset(struct device *dev)
 {
     struct i8042 *k = dev->state;
 
-    *k = (struct i8042){.irq1 = k->irq1, .out = k->out, .scanning = true};
+    *k = (struct i8042){
+        .irq1 = k->irq1,
+        .out = k->out,
+        .asserted = k->asserted, /* lowered below */
+        .scanning = true,
+    };
     kbd_defaults(k);
     write_ram(k, 0, CTR_XLATE | CTR_AUXDIS | CTR_SYS | CTR_KBDINT);
     write_outport(k, OUT_KBD | OUT_A20 | OUT_RUN);
@@ -499,6 +505,7 @@ static void i8042_snap(struct device *dev, struct snap *s)
     snap_field(s, k->outport);
     snap_field(s, k->obuf);
     snap_field(s, k->obf);
+    snap_field(s, k->asserted);
     snap_field(s, k->releasing);
     snap_field(s, k->kbd_command);
     snap_field(s, k->code_set);

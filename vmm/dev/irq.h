@@ -14,4 +14,14 @@ static inline void irq_set(const struct irq_line *line, bool level)
     if (line->set)
         line->set(line->opaque, line->n, level);
 }
+
+/* Passes on changes only; *WAS is the pin's level, kept by its chip. */
+static inline void irq_change(const struct irq_line *line, bool *was,
+                              bool level)
+{
+    if (*was == level)
+        return;
+    *was = level;
+    irq_set(line, level);
+}
 #endif

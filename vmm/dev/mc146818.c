@@ -70,6 +70,7 @@ struct mc146818 {
     struct irq_line irq;
     struct clock_timer timer; /* the next flag with its interrupt enabled */
 
+    bool asserted; /* the IRQ pin */
     uint8_t index;
     uint8_t reg[CMOS_SIZE];
     /*
@@ -212,10 +213,11 @@ static void sync(struct mc146818 *r)
 {
     uint64_t since = elapsed(r);
     uint64_t seconds = since / CLOCK_SECOND, ticks = ticks_of_ns(since);
+    uint64_t every = period(r);
 
     if (!divider_runs(r))
         return;
-    if (period(r) && ticks / period(r) > r->periodic / period(r))
+    if (every && ticks / every > r->periodic / every)
         r->reg[REG_C] |= C_PF;
     r->periodic = ticks;
     if (updates_run(r))
@@ -235,20 +237,19 @@ static void update_irq(struct mc146818 *r)
     bool irqf = r->reg[REG_C] & r->reg[REG_B] & B_ENABLES;
 
     r->reg[REG_C] = (uint8_t)((r->reg[REG_C] & ~C_IRQF) | (irqf ? C_IRQF : 0));
-    irq_set(&r->irq, irqf);
+    irq_change(&r->irq, &r->asserted, irqf);
 }
 
 /* Sleeps until the next flag that may raise the pin; call after sync(). */
 static void rearm(struct mc146818 *r)
 {
     uint8_t b = r->reg[REG_B];
-    uint64_t next = CLOCK_NEVER;
+    uint64_t next = CLOCK_NEVER, every = period(r);
 
     if (updates_run(r) && (b & (B_AIE | B_UIE)))
         next = (r->updates + 1) * CLOCK_SECOND;
-    if (divider_runs(r) && (b & B_PIE) && period(r)) {
-        uint64_t tick = (r->periodic / period(r) + 1) * period(r);
-        uint64_t at = ns_of_ticks(tick);
+    if (divider_runs(r) && (b & B_PIE) && every) {
+        uint64_t at = ns_of_ticks((r->periodic / every + 1) * every);
         next = at < next ? at : next;
     }
     if (next != CLOCK_NEVER)
@@ -382,11 +383,11 @@ static void set_word(struct mc146818 *r, unsigned index, uint64_t value)
 void mc146818_set_memory(struct device *dev, uint64_t bytes)
 {
     struct mc146818 *r = dev->state;
-    const uint64_t mib = 1024 * 1024;
-    uint64_t above1 = bytes > mib ? (bytes - mib) / 1024 : 0;
+    const uint64_t kib = 1024, mib = 1024 * kib;
+    uint64_t above1 = bytes > mib ? (bytes - mib) / kib : 0;
     uint64_t above16 = bytes > 16 * mib ? (bytes - 16 * mib) / 65536 : 0;
 
-    set_word(r, 0x15, bytes < 640 * 1024 ? bytes / 1024 : 640);
+    set_word(r, 0x15, bytes < 640 * kib ? bytes / kib : 640);
     set_word(r, 0x17, above1);
     set_word(r, 0x30, above1);
     set_word(r, 0x34, above16);
@@ -482,6 +483,7 @@ static void mc146818_snap(struct device *dev, struct snap *s)
 {
     struct mc146818 *r = dev->state;
 
+    snap_field(s, r->asserted);
     snap_field(s, r->index);
     snap_field(s, r->reg);
     snap_field(s, r->phase);

@@ -75,6 +75,7 @@ struct ns16550a {
     uint8_t msr;       /* lines and their deltas */
     bool thre_pending; /* THRE interrupt not yet told through IIR */
     bool timeout;      /* receive timeout has come */
+    bool asserted;     /* INTRPT */
 };
 
 static bool fifos_on(const struct ns16550a *u)
@@ -114,7 +115,7 @@ static uint8_t interrupt_id(const struct ns16550a *u)
 
 static void update(struct ns16550a *u)
 {
-    irq_set(&u->intrpt, interrupt_id(u) != IIR_NONE);
+    irq_change(&u->intrpt, &u->asserted, interrupt_id(u) != IIR_NONE);
 }
 
 /* Four characters' time, start and stop bits included. */
@@ -487,6 +488,7 @@ static void ns16550a_snap(struct device *dev, struct snap *s)
     snap_field(s, u->msr);
     snap_field(s, u->thre_pending);
     snap_field(s, u->timeout);
+    snap_field(s, u->asserted);
     clock_timer_snap(dev->env.clock, &u->timeout_timer, s);
     /* From a file: keep the ring a ring. */
     u->head %= FIFO_SIZE;

@@ -141,7 +141,7 @@ void vga_text_snapshot(const struct device *dev, struct vga_screen *out)
     *out = (struct vga_screen){.generation = v->generation};
     for (unsigned row = 0; row < VGA_TEXT_ROWS; row++)
         for (unsigned col = 0; col < VGA_TEXT_COLS; col++) {
-            unsigned cell = start_cell(v) + row * row_cells(v) + col;
+            size_t cell = start_cell(v) + row * row_cells(v) + col;
             memcpy(out->cell[row][col], &v->text[cell % TEXT_CELLS * 2], 2);
         }
     snapshot_cursor(v, out);
