@@ -240,16 +240,35 @@ static int open_serials(struct vm *vm)
     return 0;
 }
 
+/* A guest that is a disk image is the first disk too; the others move up. */
+static int open_guest_disk(struct vm *vm, unsigned *next)
+{
+    const char *path = vm->cfg.guest;
+    const char *format = path ? boot_format_name(path) : NULL;
+
+    if (!format || strcmp(format, "disk image") != 0)
+        return 0;
+    return block_raw_open(&vm->disk[(*next)++], path, access(path, W_OK) < 0);
+}
+
 static int open_disks(struct vm *vm)
 {
-    for (unsigned i = 0; i < VM_DISKS_MAX; i++) {
+    unsigned next = 0;
+    int err = open_guest_disk(vm, &next);
+
+    for (unsigned i = 0; !err && i < VM_DISKS_MAX; i++, next++) {
         const struct vm_disk *d = &vm->cfg.disk[i];
-        int err =
-            d->path ? block_raw_open(&vm->disk[i], d->path, d->readonly) : 0;
-        if (err)
-            return err;
+        if (!d->path)
+            continue;
+        if (next >= VM_DISKS_MAX) {
+            log_error("disk %s: too many; the guest's own image is the first "
+                      "of four",
+                      d->path);
+            return -EINVAL;
+        }
+        err = block_raw_open(&vm->disk[next], d->path, d->readonly);
     }
-    return 0;
+    return err;
 }
 
 static int create_machine(struct vm *vm)
