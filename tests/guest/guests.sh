@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck disable=SC2016 # expanded later
 cases=(
     'teach|-|bt kvm|teach|0|-m 32M $BUILD/guests/teach.elf'
-    'teach-disk|-|bt kvm|teach-short|0|-m 32M $BUILD/guests/teach.img'
+    'teach-disk|-|bt kvm|teach-short|0|-m 32M --disk $BUILD/guests/teach.img,ro'
     'teach-interrupt|-|bt kvm|teach-interrupt|41|-m 40M $BUILD/guests/teach.elf'
     'teach-screen|-|bt kvm|teach-short|0|-m 64M --serial null --display text $BUILD/guests/teach.elf'
     'debian-686|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
@@ -39,7 +39,7 @@ compare() { # NAME ACCEL ACCEL
 }
 
 run_case() { # a row of the table
-    local name needs accels script status options accel lacks debian why done=()
+    local name needs accels script status options accel lacks debian= why done=()
     IFS='|' read -r name needs accels script status options <<<"$1"
     [[ $name =~ $only ]] || return
     if [ "$needs" != - ]; then

@@ -186,9 +186,10 @@ static int bt_init(struct vcpu *vcpu)
         init_cpu(bt);
         err = emu_init(&bt->emu, vcpu, bt_st(bt), &hooks);
     }
+    /* In the list also while only emulating: it then finds no code of ours. */
+    bt->signals =
+        (struct host_signal_handler){.fn = bt_native_signal, .opaque = bt};
     if (!err && !vcpu->options.interpret_only) {
-        bt->signals =
-            (struct host_signal_handler){.fn = bt_native_signal, .opaque = bt};
         err = host_signal_init();
         if (!err)
             err = map_budget(bt);
