@@ -17,13 +17,13 @@ rows=(
     'vmm/x86/                   vmm/(base|x86)/'
     'vmm/mem/                   vmm/(base|x86|mem)/'
     'vmm/dev/                   vmm/(base|x86|mem|dev)/'
-    'vmm/accel/accel            vmm/(base|x86|mem|accel)/|vmm/vm_exit.def'
-    'vmm/accel/emu/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|emu/)'
-    'vmm/accel/bt/              vmm/(base|x86|mem)/|vmm/accel/(accel.h|emu/|bt/)'
-    'vmm/accel/kvm/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|emu/|kvm/)'
+    'vmm/accel/(accel|measure)  vmm/(base|x86|mem|accel)/|vmm/vm_exit.def'
+    'vmm/accel/host_signal      vmm/base/'
+    'vmm/accel/emu/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/)'
+    'vmm/accel/bt/              vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/|bt/)'
+    'vmm/accel/kvm/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/|kvm/)'
     'vmm/machine/               vmm/(base|x86|mem|dev|machine)/|vmm/accel/accel.h'
     'vmm/host/                  vmm/(base|dev|host)/'
-    'vmm/view/                  vmm/(base|x86|view)/|vmm/(vm|debug|trace|exit_[a-z]*).h'
     'vmm/(main|cli)             vmm/|gdbstub/|tui/|traces/|labs/'
     "vmm/                       $core"
     'gdbstub/(packet|command)   gdbstub/|vmm/base/'
@@ -54,11 +54,11 @@ only() { # HEADER-PATTERN WHERE
     for f in $(grep -rlE "^#include <$1" vmm gdbstub tui traces \
         --include='*.[ch]' 2>/dev/null); do
         [[ $f =~ ^$2 ]] && continue
-        echo "$f: <$1> is only for $2"
+        echo "$f: <$1 is only for $2"
         bad=1
     done
 }
 only 'linux/kvm.h>' 'vmm/accel/kvm/'
 only 'n?curses' 'tui/term_curses.c'
-only 'signal.h>' '(vmm/(host|accel)/|vmm/cli_|gdbstub/|tui/term)'
+only 'signal.h>' '(vmm/(host|accel)/|vmm/cli_|gdbstub/|tui/(term|repl))'
 exit $bad

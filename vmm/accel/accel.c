@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "vmm/accel/kvm/kvm.h"
 
 static const struct {
     const char *id, *name;
@@ -54,20 +53,4 @@ const struct accel_ops *accel_find(const char *name)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];
     return NULL;
-}
-
-/*
- * KVM that emulates instructions in software is slower than translating them,
- * and what it cannot run it fails at only when the guest gets there.
- */
-#define KVM_WORTHWHILE_INSNS_PER_S 100e6
-
-const char *accel_auto(void)
-{
-    struct kvm_survey survey;
-    bool kvm = accel_kvm.probe(NULL, 0) == 0 && kvm_survey(&survey) == 0 &&
-               survey.complete &&
-               survey.insns_per_s >= KVM_WORTHWHILE_INSNS_PER_S;
-
-    return kvm ? accel_kvm.name : accel_bt.name;
 }
