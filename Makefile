@@ -124,5 +124,6 @@ $(BUILD)/docs/ringside.1: $(BUILD)/ringside
 # Guests say themselves how they are built; they add to `guests` and to
 # INSTALL_GUESTS.
 -include labs/guests/guests.mk
+include tests/diff/diff.mk
 
 -include $(OBJS:.o=.d) $(addsuffix .d,$(UNIT_BINS))

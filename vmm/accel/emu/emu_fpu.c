@@ -44,6 +44,20 @@ static unsigned top_of(const struct x86_state *st)
     return get16(st, FXSAVE_FSW) >> 11 & 7;
 }
 
+/*
+ * The image holds ST(i), counted from TOP, while the registers stay where they
+ * are: a TOP that changes from OLD moves them in the image.
+ */
+static void rotate_registers(struct x86_state *st, unsigned old)
+{
+    unsigned by = top_of(st) - old;
+    uint8_t regs[128];
+
+    memcpy(regs, st->fxsave + FXSAVE_ST, sizeof(regs));
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(st->fxsave + FXSAVE_ST + 16 * i, regs + 16 * ((i + by) & 7), 16);
+}
+
 /* ---- who may ----------------------------------------------------------- */
 
 static bool has_register(const ZydisDecodedInstruction *insn,
@@ -71,6 +85,9 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
     case ZYDIS_MNEMONIC_FNSTCW:
     case ZYDIS_MNEMONIC_FNSTENV:
     case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FENI8087_NOP:
+    case ZYDIS_MNEMONIC_FDISI8087_NOP:
+    case ZYDIS_MNEMONIC_FSETPM287_NOP:
     case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXRSTOR:
         return EMU_FPU_X87;
@@ -87,7 +104,9 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
         return EMU_FPU_MMX | EMU_FPU_WAITING;
     case ZYDIS_ISA_EXT_SSE:
     case ZYDIS_ISA_EXT_SSE2:
-        if (has_register(insn, op, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM31))
+        /* CVTSD2SI of memory names no XMM register. */
+        if (has_register(insn, op, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM31) ||
+            insn->meta.category == ZYDIS_CATEGORY_CONVERT)
             rules |= EMU_FPU_SSE;
         if (has_register(insn, op, ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7))
             rules |= EMU_FPU_MMX | EMU_FPU_WAITING;
@@ -100,6 +119,15 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
 static bool exception_pending(const struct x86_state *st)
 {
     return get16(st, FXSAVE_FSW) & ~get16(st, FXSAVE_FCW) & EXCEPTIONS;
+}
+
+bool emu_fpu_store_suppressed(const struct x86_state *st, unsigned rules)
+{
+    const unsigned both = EMU_FPU_X87 | EMU_FPU_WAITING, precision = BIT(5);
+
+    return (rules & both) == both &&
+           (get16(st, FXSAVE_FSW) & ~get16(st, FXSAVE_FCW) & EXCEPTIONS &
+            ~precision);
 }
 
 bool emu_fpu_check(struct emu *emu, unsigned rules)
@@ -238,6 +266,7 @@ bool emu_do_fnstenv(struct emu *emu)
 
 bool emu_do_fldenv(struct emu *emu)
 {
+    unsigned old_top = top_of(emu->st);
     struct environment env;
     uint8_t image[28];
 
@@ -245,11 +274,13 @@ bool emu_do_fldenv(struct emu *emu)
         return false;
     env_decode(emu, &env, image);
     env_put(emu->st, &env);
+    rotate_registers(emu->st, old_top);
     return true;
 }
 
 bool emu_do_fnsave(struct emu *emu)
 {
+    unsigned old_top = top_of(emu->st);
     struct environment env;
     unsigned n = env_size(emu);
     uint8_t image[108];
@@ -264,10 +295,7 @@ bool emu_do_fnsave(struct emu *emu)
     put16(emu->st, FXSAVE_FCW, 0x37f);
     put16(emu->st, FXSAVE_FSW, 0);
     emu->st->fxsave[FXSAVE_FTW] = 0;
-    /* ST(i) is relative to TOP, which is 0 now. */
-    for (unsigned i = 0; i < 8; i++)
-        memcpy(emu->st->fxsave + FXSAVE_ST + 16 * i,
-               image + n + 10 * ((i - (env.fsw >> 11 & 7)) & 7), 10);
+    rotate_registers(emu->st, old_top);
     return true;
 }
 
@@ -354,14 +382,10 @@ bool emu_do_stmxcsr(struct emu *emu)
 /* An MMX instruction makes TOP 0 and all registers valid. */
 static void enter_mmx(struct x86_state *st)
 {
-    unsigned top = top_of(st);
-    uint8_t regs[128];
+    unsigned old_top = top_of(st);
 
-    memcpy(regs, st->fxsave + FXSAVE_ST, sizeof(regs));
-    for (unsigned i = 0; i < 8; i++)
-        memcpy(st->fxsave + FXSAVE_ST + 16 * ((i + top) & 7), regs + 16 * i,
-               16);
     put16(st, FXSAVE_FSW, get16(st, FXSAVE_FSW) & ~0x3800u);
+    rotate_registers(st, old_top);
     st->fxsave[FXSAVE_FTW] = 0xff;
 }
 

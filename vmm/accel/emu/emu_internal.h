@@ -88,6 +88,11 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
                        const ZydisDecodedOperand *op);
 /* #UD, #NM, #MF as the rules say. */
 MUST_CHECK bool emu_fpu_check(struct emu *emu, unsigned rules);
+/*
+ * After an x87 instruction with these rules: did an unmasked exception keep it
+ * from storing to memory?  (Inexact does not: SDM vol. 1 8.5.)
+ */
+bool emu_fpu_store_suppressed(const struct x86_state *st, unsigned rules);
 
 /* ---- emu_fetch.c ------------------------------------------------------ */
 /* Fills emu->insn, op, bytes, next_rip and native->cur.  False: fault. */

@@ -325,7 +325,8 @@ bool emu_native_execute(struct emu *emu)
         return false;
     if (!run(emu, entry))
         return false;
-    if (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+    if ((op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+        !emu_fpu_store_suppressed(emu->st, entry->fpu))
         return emu_write64(emu, seg, off, scratch, size);
     return true;
 }

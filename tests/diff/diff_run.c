@@ -1,0 +1,304 @@
+/* Batches of sequences through both executors, and what differs. */
+#include <Zydis/Zydis.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/diff/diff.h"
+
+#define BATCH          256u
+#define COMPARED_FLAGS (X86_EFLAGS_ARITH | X86_EFLAGS_DF)
+
+struct batch {
+    int fd;
+    struct diff_header *header;
+    struct diff_seq *seq;
+    struct diff_result *result;
+    size_t size;
+};
+
+static size_t batch_bytes(uint32_t count)
+{
+    size_t bytes =
+        sizeof(struct diff_header) +
+        count * (sizeof(struct diff_seq) + sizeof(struct diff_result));
+
+    return (bytes + DIFF_PAGE - 1) & ~(size_t)(DIFF_PAGE - 1);
+}
+
+static bool batch_init(struct batch *b)
+{
+    b->size = batch_bytes(BATCH);
+    b->fd = memfd_create("diff", 0);
+    if (b->fd < 0 || ftruncate(b->fd, (off_t)b->size) < 0)
+        return false;
+    b->header =
+        mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+    if (b->header == MAP_FAILED)
+        return false;
+    b->seq = (struct diff_seq *)(void *)(b->header + 1);
+    return true;
+}
+
+static void batch_fini(struct batch *b)
+{
+    munmap(b->header, b->size);
+    close(b->fd);
+}
+
+/* Runs COUNT sequences natively.  False: the runner could not. */
+static bool batch_run(struct batch *b, uint32_t count, const char *runner)
+{
+    int status;
+    pid_t pid;
+
+    *b->header = (struct diff_header){.magic = DIFF_MAGIC, .count = count};
+    b->result = (struct diff_result *)(void *)(b->seq + count);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        if (dup2(b->fd, 3) == 3)
+            execl(runner, runner, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    printf("native runner %s: status %#x after %u sequences\n", runner, status,
+           b->header->done);
+    return false;
+}
+
+/* ---- comparison -------------------------------------------------------- */
+
+static const char *const gpr_names[] = {"eax", "ecx", "edx", "ebx",
+                                        "esp", "ebp", "esi", "edi"};
+
+static bool differ(bool print, const char *what, uint32_t native, uint32_t ours)
+{
+    if (native == ours)
+        return false;
+    if (print)
+        printf("  %-10s native %08x, ours %08x\n", what, native, ours);
+    return true;
+}
+
+/* Bytes of an FXSAVE image that programs see, without the pointers. */
+static bool fpu_byte_counts(unsigned i)
+{
+    if (i >= 288 || (i >= 5 && i < 24) || (i >= 28 && i < 32))
+        return false;
+    return i < 32 || i >= 160 || i % 16 < 10;
+}
+
+static bool fpu_differs(bool print, const struct diff_result *native,
+                        const struct diff_result *ours)
+{
+    unsigned shown = 0;
+    bool bad = false;
+
+    for (unsigned i = 0; i < 288; i++) {
+        if (!fpu_byte_counts(i) || native->fxsave[i] == ours->fxsave[i])
+            continue;
+        bad = true;
+        if (print && shown++ < 16)
+            printf("  fxsave+%-3u native %02x, ours %02x\n", i,
+                   native->fxsave[i], ours->fxsave[i]);
+    }
+    return bad;
+}
+
+static uint32_t memory_address(unsigned offset)
+{
+    const unsigned data = (1 + DIFF_DATA_PAGES) * DIFF_PAGE;
+
+    return offset < data ? DIFF_RO + offset : DIFF_STACK + (offset - data);
+}
+
+static bool memory_differs(bool print, const struct diff_result *native,
+                           const struct diff_result *ours)
+{
+    unsigned shown = 0;
+
+    if (memcmp(native->memory, ours->memory, DIFF_MEMORY) == 0)
+        return false;
+    for (unsigned i = 0; print && i < DIFF_MEMORY && shown < 16; i++)
+        if (native->memory[i] != ours->memory[i]) {
+            printf("  [%08x] native %02x, ours %02x\n", memory_address(i),
+                   native->memory[i], ours->memory[i]);
+            shown++;
+        }
+    return true;
+}
+
+static bool results_differ(bool print, uint32_t undefined,
+                           const struct diff_result *native,
+                           const struct diff_result *ours)
+{
+    uint32_t flags = COMPARED_FLAGS & ~undefined;
+    bool bad = false;
+
+    bad |= differ(print, "vector", (uint32_t)native->vector,
+                  (uint32_t)ours->vector);
+    bad |= differ(print, "eip", native->eip, ours->eip);
+    if (native->vector == X86_PF) {
+        bad |= differ(print, "error", native->error, ours->error);
+        bad |= differ(print, "cr2", native->cr2, ours->cr2);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        bad |= differ(print, gpr_names[i], native->gpr[i], ours->gpr[i]);
+    /* A fault may come before the last instruction that defines flags. */
+    if (native->vector < 0)
+        bad |= differ(print, "eflags", native->eflags & flags,
+                      ours->eflags & flags);
+    bad |= fpu_differs(print, native, ours);
+    bad |= memory_differs(print, native, ours);
+    return bad;
+}
+
+static void run_ours(const struct diff_executor *ex, struct diff_machine *m,
+                     const struct diff_seq *seq, struct diff_result *r)
+{
+    struct diff_end end = {.vector = -1};
+
+    diff_machine_load(m, seq);
+    if (!ex->run(ex->opaque, m, seq->code_at + seq->code_len, &end))
+        end.vector = -2; /* never equal */
+    diff_machine_store(m, &end, r);
+}
+
+/* ---- report ------------------------------------------------------------ */
+
+static void print_state(const struct diff_seq *seq)
+{
+    for (unsigned i = 0; i < 8; i++)
+        printf("  %s=%08x%s", gpr_names[i], seq->gpr[i],
+               i % 4 == 3 ? "\n" : "");
+    printf("  eflags=%08x fcw=%02x%02x fsw=%02x%02x ftw=%02x mxcsr=%02x%02x\n",
+           seq->eflags, seq->fxsave[1], seq->fxsave[0], seq->fxsave[3],
+           seq->fxsave[2], seq->fxsave[4], seq->fxsave[25], seq->fxsave[24]);
+}
+
+static void print_code(const struct diff_seq *seq)
+{
+    ZydisFormatter formatter;
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    char text[128];
+
+    ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
+                     ZYDIS_STACK_WIDTH_32);
+    for (unsigned at = 0; at < seq->code_len; at += insn.length) {
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(
+                &decoder, seq->code + at, seq->code_len - at, &insn, op)))
+            break;
+        ZydisFormatterFormatInstruction(&formatter, &insn, op,
+                                        insn.operand_count_visible, text,
+                                        sizeof(text), seq->code_at + at, NULL);
+        printf("  %08x ", seq->code_at + at);
+        for (unsigned i = 0; i < 12; i++)
+            if (i < insn.length)
+                printf(" %02x", seq->code[at + i]);
+            else
+                printf("   ");
+        printf("  %s\n", text);
+    }
+}
+
+/* Cuts a failing sequence behind its first wrong instruction, and shows it. */
+static void report(struct batch *b, const struct diff_options *opt,
+                   const struct diff_executor *ex, struct diff_machine *m,
+                   const struct diff_seq *failed, uint32_t number)
+{
+    struct diff_seq seq = *failed;
+    struct diff_result ours;
+    uint32_t insns = seq.insns, last = 0;
+
+    for (uint32_t i = 0; i < insns; i++) {
+        b->seq[i] = seq;
+        b->seq[i].code_len = seq.boundary[i];
+    }
+    if (!batch_run(b, insns, opt->runner))
+        return;
+    for (last = 0; last < insns - 1; last++) {
+        run_ours(ex, m, &b->seq[last], &ours);
+        if (results_differ(false, seq.undefined[last], &b->result[last], &ours))
+            break;
+    }
+    printf("%s: sequence %u of seed %llu differs after unit %u:\n", ex->name,
+           number, (unsigned long long)opt->seed, last + 1);
+    run_ours(ex, m, &b->seq[last], &ours);
+    print_state(&b->seq[last]);
+    print_code(&b->seq[last]);
+    results_differ(true, seq.undefined[last], &b->result[last], &ours);
+}
+
+static uint64_t sequence_seed(const struct diff_options *opt, uint32_t number)
+{
+    return opt->seed * 1000003u + number;
+}
+
+/* The first sequence of the batch that differs, or COUNT. */
+static uint32_t compare_batch(struct batch *b, const struct diff_executor *ex,
+                              struct diff_machine *m, uint32_t count,
+                              uint32_t *faults)
+{
+    struct diff_result ours;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct diff_seq *seq = &b->seq[i];
+
+        run_ours(ex, m, seq, &ours);
+        *faults += b->result[i].vector >= 0;
+        if (results_differ(false, seq->undefined[seq->insns - 1], &b->result[i],
+                           &ours))
+            return i;
+    }
+    return count;
+}
+
+enum diff_outcome diff_run(const struct diff_options *opt,
+                           struct diff_machine *m,
+                           const struct diff_executor *ex)
+{
+    enum diff_outcome outcome = DIFF_EQUAL;
+    uint32_t done = 0, insns = 0, faults = 0;
+    struct batch b;
+
+    if (!batch_init(&b)) {
+        printf("cannot make the shared file: %s\n", strerror(errno));
+        return DIFF_NO_NATIVE;
+    }
+    while (done < opt->count && outcome == DIFF_EQUAL) {
+        uint32_t n = opt->count - done < BATCH ? opt->count - done : BATCH, bad;
+
+        for (uint32_t i = 0; i < n; i++) {
+            diff_generate(&b.seq[i], sequence_seed(opt, opt->first + done + i));
+            insns += b.seq[i].insns;
+        }
+        if (!batch_run(&b, n, opt->runner)) {
+            outcome = DIFF_NO_NATIVE;
+            break;
+        }
+        bad = compare_batch(&b, ex, m, n, &faults);
+        if (bad < n) {
+            struct diff_seq seq = b.seq[bad];
+
+            report(&b, opt, ex, m, &seq, opt->first + done + bad);
+            outcome = DIFF_UNEQUAL;
+        }
+        done += n;
+    }
+    if (outcome == DIFF_EQUAL)
+        printf("%s: %u sequences, %u random instructions, %u exceptions: all "
+               "equal\n",
+               ex->name, done, insns, faults);
+    batch_fini(&b);
+    return outcome;
+}
