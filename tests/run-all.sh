@@ -22,8 +22,8 @@ skips=()
 count() { # NAME STATUS LOG
     local name=$1 status=$2 log=$3 p f s line
     p=$(grep -cE '^(PASS |ok [0-9]+ - )' "$log")
-    s=$(grep -cE '^(SKIP |ok [0-9]+ # SKIP)' "$log")
-    f=$(grep -cE '^(FAIL |not ok )' "$log")
+    s=$(grep -cE '^(SKIP |(not )?ok [0-9]+ # SKIP)' "$log")
+    f=$(grep -cE '^(FAIL |not ok [0-9]+ - )' "$log")
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1
         if [ "$status" -eq 124 ]; then
@@ -34,14 +34,14 @@ count() { # NAME STATUS LOG
     fi
     while IFS= read -r line; do
         skips+=("$line")
-    done < <(grep -E '^(SKIP |ok [0-9]+ # SKIP)' "$log")
+    done < <(grep -E '^(SKIP |(not )?ok [0-9]+ # SKIP)' "$log")
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '  %-48s %4d passed' "$name" "$p"
     [ "$f" -eq 0 ] || printf ', %d FAILED' "$f"
     [ "$s" -eq 0 ] || printf ', %d skipped' "$s"
     printf '\n'
     if [ "$f" -ne 0 ]; then
-        grep -E '^(FAIL |not ok )' "$log" | head -n 20 | sed 's/^/    /'
+        grep -E '^(FAIL |not ok [0-9]+ - )' "$log" | head -n 20 | sed 's/^/    /'
         [ "$p" -ne 0 ] || tail -n 15 "$log" | sed 's/^/    | /'
         echo "    (all of it: $log)"
     fi

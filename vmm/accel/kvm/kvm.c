@@ -260,6 +260,7 @@ static void kvm_fini(struct vcpu *vcpu)
         return;
     kvm_run_fini(k);
     kvm_stats_fini(k);
+    kvm_emulate_fini(k);
     if (k->run)
         munmap(k->run, k->run_len);
     if (k->vcpu_fd >= 0)

@@ -1,13 +1,16 @@
 /*
- * Stepping, breakpoints and watchpoints with the processor's debug registers,
- * which the guest does not see meanwhile (SDM vol. 3B ch. 17).
+ * Breakpoints and watchpoints with the processor's debug registers, which the
+ * guest does not see meanwhile (SDM vol. 3B ch. 17).
  *
- * Four registers, watchpoints first.  Breakpoints beyond them make the guest
- * run in single steps with a look at each address: slow (an exit for every
- * instruction) but invisible, where patching INT3 into its memory is not.
+ * Four registers, watchpoints first.  When they do not suffice, or do not
+ * work, all of it is left to the emulator (kvm_emulate.c), which is slow but
+ * exact and just as invisible, where patching INT3 into memory is not.  In
+ * 64-bit code and with the kernel's interrupt controllers that cannot be: there
+ * the guest is single-stepped by KVM with a look at each address, which misses
+ * what exception and interrupt handlers execute (they clear TF).
  *
- * While breakpoints are set, the guest's own DR0-DR3 are kept but do not hit;
- * its other #DB (TF, INT1) go back into it.
+ * While breakpoints are in registers, the guest's own DR0-DR3 are kept but do
+ * not hit; its other #DB (TF, INT1) go back into it.
  */
 #include <errno.h>
 #include <string.h>
@@ -65,48 +68,81 @@ static bool add_watch(struct kvm_accel *k, unsigned *n,
     return true;
 }
 
-/* 0, or -ENOSPC: watchpoints cannot be had in another way. */
+/* True: all of CTL is in the registers. */
+static bool fill_registers(struct kvm_accel *k)
+{
+    const struct debug_ctl *ctl = &k->debug;
+    bool all = true;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < ctl->wps; i++)
+        all = add_watch(k, &n, &ctl->wp[i]) && all;
+    for (size_t i = 0; i < ctl->bps; i++)
+        all = !ctl->bp[i].phys &&
+              add_reg(k, &n, ctl->bp[i].addr, 1, DR7_EXEC) && all;
+    if (n > 0)
+        k->hw_dr7 |= DR7_GE | DR7_FIXED;
+    return all;
+}
+
+/* There are processors, emulated ones, whose debug registers do not work in a
+ * guest.  Asked once, when somebody wants them. */
+static bool registers_work(struct kvm_accel *k)
+{
+    if (k->hw_bp == HW_BP_UNKNOWN)
+        k->hw_bp = kvm_check_breakpoints() ? HW_BP_WORK : HW_BP_BROKEN;
+    return k->hw_bp == HW_BP_WORK;
+}
+
+/* 0, or -ENOSPC: watchpoints cannot be had in another way in 64-bit code. */
 static int allocate(struct kvm_accel *k)
 {
     const struct debug_ctl *ctl = &k->debug;
-    unsigned n = 0;
+    bool emulates =
+        !k->irqchip_kernel && !(k->run->s.regs.sregs.efer & X86_EFER_LMA);
 
     memset(k->hw_addr, 0, sizeof(k->hw_addr));
     k->hw_dr7 = 0;
-    k->step_all = false;
-    for (size_t i = 0; i < ctl->wps; i++)
-        if (!add_watch(k, &n, &ctl->wp[i])) {
-            log_error("kvm: the processor has four debug registers, and these "
-                      "watchpoints need more; --accel bt has no such limit");
-            return -ENOSPC;
-        }
-    for (size_t i = 0; i < ctl->bps; i++)
-        if (ctl->bp[i].phys || !add_reg(k, &n, ctl->bp[i].addr, 1, DR7_EXEC))
-            k->step_all = true;
-    if (n > 0)
-        k->hw_dr7 |= DR7_GE | DR7_FIXED;
+    k->soft = k->step_all = false;
+    if (ctl->bps + ctl->wps == 0)
+        return 0;
+    if (registers_work(k) && fill_registers(k))
+        return 0;
+    if (ctl->wps > 0 && !emulates) {
+        log_error("kvm: these watchpoints are more than the processor's debug "
+                  "registers can watch; try fewer, or --accel bt");
+        return -ENOSPC;
+    }
+    memset(k->hw_addr, 0, sizeof(k->hw_addr));
+    k->hw_dr7 = 0;
+    k->soft = k->step_all = true;
     return 0;
 }
 
+/*
+ * Tells the kernel, if it is news.  While the emulator steps, the kernel is not
+ * to: it would hide the guest's own TF.
+ */
 static int apply(struct kvm_accel *k)
 {
+    bool emulates = kvm_soft_wanted(k);
     struct kvm_guest_debug dbg = {.control = 0};
     int ret;
 
-    if (k->debug.step || k->step_all)
+    if ((k->debug.step || k->step_all) && !emulates)
         dbg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
     if (k->debug.step && k->debug.step_skip_intr && k->has_blockirq)
-        dbg.control |= KVM_GUESTDBG_BLOCKIRQ;
+        dbg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ;
     if (k->hw_dr7) {
         dbg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
         memcpy(dbg.arch.debugreg, k->hw_addr, sizeof(k->hw_addr));
         dbg.arch.debugreg[7] = k->hw_dr7;
     }
-    if (!dbg.control && !k->debug_on)
+    if (memcmp(&dbg, &k->kernel_debug, sizeof(dbg)) == 0)
         return 0;
     ret = kvm_ioctl_log(k->vcpu_fd, KVM_SET_GUEST_DEBUG, &dbg,
                         "KVM_SET_GUEST_DEBUG");
-    k->debug_on = dbg.control != 0;
+    k->kernel_debug = dbg;
     kvm_state_changed(k);
     return ret;
 }
@@ -124,7 +160,7 @@ int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
         /* Nothing half set: as if there were no debugger. */
         k->debug = (struct debug_ctl){.stop_icount = UINT64_MAX};
         k->hw_dr7 = 0;
-        k->step_all = false;
+        k->soft = k->step_all = false;
         (void)apply(k);
         return ret;
     }
@@ -198,8 +234,9 @@ bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why)
     bool reported;
     uint64_t gla;
 
-    if (!k->debug_on)
+    if (!k->debug.step && !k->step_all && !k->hw_dr7)
         return false;
+    (void)apply(k);
     gla = linear_rip(k);
     reported = k->hit_valid && k->hit_gla == gla;
     k->hit_valid = false;

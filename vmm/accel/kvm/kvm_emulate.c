@@ -1,15 +1,334 @@
-/* The instruction that KVM could not do, done by the emulator. */
+/*
+ * Instructions done by the emulator (vmm/accel/emu) on KVM's state, for two
+ * reasons:
+ *
+ *  - KVM could not: KVM_INTERNAL_ERROR_EMULATION.  That one instruction is
+ *    emulated, reported as EMULATE, and KVM goes on behind it.
+ *  - A debugger wants what the debug registers cannot give: single steps that
+ *    also end in the handler of a fault (the processor's trap flag is lost on
+ *    the way there), more than four breakpoints, watchpoints of any size.
+ *    Slow, but exact, and nothing of it can be seen by the guest.
+ *
+ * Not for 64-bit code, which the emulator does not know.
+ */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
+#include "vmm/accel/emu/emu.h"
 #include "vmm/accel/kvm/kvm_impl.h"
+#include "vmm/base/log.h"
 
-bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
+/* So many in a row without KVM getting anywhere: it is of no use here. */
+#define EMULATED_MAX 10000u
+
+/* Instructions before the kernel's copy of the state is brought up to date,
+ * at the latest; kicks and timers are looked at after each. */
+#define SOFT_BURST 4096u
+
+struct kvm_emulator {
+    struct emu emu;
+    struct x86_state st; /* what emu works on */
+    struct kvm_accel *k;
+    /* Watchpoints, in soft stepping. */
+    bool watching, hit, hit_write;
+    uint64_t hit_gla;
+};
+
+static void on_access(void *opaque, uint64_t gla, unsigned len, bool write)
 {
+    struct kvm_emulator *m = opaque;
+    const struct debug_ctl *ctl = &m->k->debug;
+
+    if (!m->watching || m->hit)
+        return;
+    for (size_t i = 0; i < ctl->wps; i++) {
+        const struct debug_wp *wp = &ctl->wp[i];
+
+        if (!(write ? wp->write : wp->read) || gla >= wp->gla + wp->len ||
+            wp->gla >= gla + len)
+            continue;
+        m->hit = true;
+        m->hit_write = write;
+        m->hit_gla = gla > wp->gla ? gla : wp->gla;
+    }
+}
+
+static struct kvm_emulator *emulator(struct kvm_accel *k)
+{
+    struct kvm_emulator *m = k->emulator;
+    struct emu_hooks hooks = {.accessed = on_access};
+    int ret;
+
+    if (m)
+        return m;
+    m = calloc(1, sizeof(*m));
+    if (!m)
+        return NULL;
+    m->k = k;
+    hooks.opaque = m;
+    ret = emu_init(&m->emu, k->vcpu, &m->st, &hooks);
+    if (ret < 0) {
+        free(m);
+        return NULL;
+    }
+    k->emulator = m;
+    return m;
+}
+
+void kvm_emulate_fini(struct kvm_accel *k)
+{
+    if (!k->emulator)
+        return;
+    emu_fini(&k->emulator->emu);
+    free(k->emulator);
+    k->emulator = NULL;
+}
+
+/* From here to end(), the state is the emulator's. */
+static struct kvm_emulator *begin(struct kvm_accel *k)
+{
+    struct kvm_emulator *m = emulator(k);
+
+    if (!m || kvm_get_state(k->vcpu, &m->st) < 0)
+        return NULL;
+    emu_state_changed(&m->emu);
+    k->emulating = &m->st;
+    return m;
+}
+
+static int end(struct kvm_emulator *m)
+{
+    m->k->emulating = NULL;
+    return kvm_set_state(m->k->vcpu, &m->st);
+}
+
+/* One step; under KVM no instructions are counted. */
+static enum emu_result step(struct kvm_emulator *m)
+{
+    uint64_t icount = m->k->vcpu->icount;
+    enum emu_result result = emu_step(&m->emu);
+
+    m->k->vcpu->icount = icount;
+    return result;
+}
+
+/* ---- what KVM could not do ----------------------------------------------- */
+
+/* The instruction's bytes, as KVM fetched them; else as they are in memory. */
+static void bytes_text(const struct kvm_accel *k, char *buf, size_t len)
+{
+    const struct kvm_run *run = k->run;
+    uint8_t bytes[15];
+    size_t n = 0, at = 0;
+
+    if (run->internal.ndata > 1 &&
+        (run->emulation_failure.flags &
+         KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)) {
+        n = run->emulation_failure.insn_size;
+        n = n < sizeof(bytes) ? n : sizeof(bytes);
+        memcpy(bytes, run->emulation_failure.insn_bytes, n);
+    }
+    if (n == 0)
+        snprintf(buf, len, "(bytes not known)");
+    for (size_t i = 0; i < n && at < len; i++)
+        at += (size_t)snprintf(buf + at, len - at, "%s%02x", i ? " " : "",
+                               bytes[i]);
+}
+
+static bool give_up(struct kvm_accel *k, struct vm_exit *why, const char *what)
+{
+    char bytes[64];
+
+    bytes_text(k, bytes, sizeof(bytes));
     snprintf(k->fail_text, sizeof(k->fail_text),
-             "KVM cannot emulate the instruction at rip %#llx; try --accel bt",
-             (unsigned long long)why->rip);
+             "KVM cannot do the instruction %s at rip %#llx, and %s; "
+             "use --accel bt",
+             bytes, (unsigned long long)why->rip, what);
     why->kind = VM_EXIT_FAIL;
     why->u.fail.code = KVM_INTERNAL_ERROR_EMULATION;
     why->u.fail.text = k->fail_text;
     return true;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool is_long_mode(const struct kvm_accel *k)
+{
+    return k->run->s.regs.sregs.efer & X86_EFER_LMA;
+}
+
+bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
+{
+    struct vm_exit e = {
+        .kind = VM_EXIT_EMULATE, .rip = why->rip, .start_ns = now_ns()};
+    struct kvm_emulator *m;
+    enum emu_result result;
+
+    if (is_long_mode(k))
+        return give_up(k, why, "64-bit code is not emulated");
+    k->emulated =
+        k->emulated && why->rip == k->emulated_rip ? k->emulated + 1 : 1;
+    if (k->emulated > EMULATED_MAX)
+        return give_up(k, why, "all instructions before it were the same");
+    m = begin(k);
+    if (!m)
+        return give_up(k, why, "the emulator cannot start");
+    /* Without the capability, KVM also gives the guest an #UD. */
+    if (!k->has_emulation_exit && m->st.pending.valid &&
+        m->st.pending.vector == X86_UD)
+        m->st.pending.valid = false;
+    result = step(m);
+    k->emulated_rip = m->st.rip;
+    if (end(m) < 0 || result == EMU_UNSUPPORTED)
+        return give_up(k, why, "the emulator does not know it either");
+    vcpu_exit(k->vcpu, &e);
+    return false;
+}
+
+/* ---- exact stepping for a debugger --------------------------------------- */
+
+bool kvm_soft_wanted(const struct kvm_accel *k)
+{
+    return (k->debug.step || k->soft) && !k->irqchip_kernel && !k->surveyed &&
+           !is_long_mode(k);
+}
+
+static uint64_t linear_rip(const struct x86_state *st)
+{
+    return (uint32_t)(st->seg[X86_CS].base + st->rip);
+}
+
+static bool at_breakpoint(struct kvm_emulator *m, uint64_t gla)
+{
+    const struct debug_ctl *ctl = &m->k->debug;
+    struct x86_phys phys = mem_phys(m->k->vcpu->mem);
+    struct x86_access look = {.no_check = true};
+    struct x86_paging pg;
+    struct x86_walk walk = {.gpa = UINT64_MAX};
+
+    for (size_t i = 0; i < ctl->bps; i++) {
+        if (!ctl->bp[i].phys && ctl->bp[i].addr == gla)
+            return true;
+        if (!ctl->bp[i].phys)
+            continue;
+        if (walk.gpa == UINT64_MAX) {
+            x86_paging_init(&pg, &m->st);
+            x86_walk(&walk, &pg, &phys, gla, look);
+        }
+        if (walk.result == X86_WALK_OK && walk.gpa == ctl->bp[i].addr)
+            return true;
+    }
+    return false;
+}
+
+/* Hits of the step that was just made, as enum debug_hit. */
+static unsigned hits_after(struct kvm_emulator *m)
+{
+    unsigned hits = 0;
+
+    if (m->k->debug.step)
+        hits |= DEBUG_HIT_STEP;
+    if (m->hit)
+        hits |= DEBUG_HIT_WATCH;
+    return hits;
+}
+
+static bool must_leave(const struct kvm_accel *k)
+{
+    return atomic_load(&k->vcpu->kicked) || k->vcpu->stop_requested ||
+           *(const volatile uint8_t *)&k->run->immediate_exit;
+}
+
+/* One instruction, with interrupts held back if the debugger wants so. */
+static enum emu_result soft_step(struct kvm_emulator *m)
+{
+    struct vcpu *vcpu = m->k->vcpu;
+    bool (*pending)(void *) = vcpu->intc.pending;
+    enum emu_result result;
+
+    m->hit = false;
+    m->watching = m->k->debug.wps > 0;
+    if (m->k->debug.step && m->k->debug.step_skip_intr)
+        vcpu->intc.pending = NULL;
+    result = step(m);
+    vcpu->intc.pending = pending;
+    m->watching = false;
+    return result;
+}
+
+static void say_debug(struct kvm_emulator *m, struct vm_exit *why,
+                      unsigned hits)
+{
+    *why = (struct vm_exit){.kind = VM_EXIT_DEBUG, .rip = m->st.rip};
+    why->u.debug.hits = hits;
+    why->u.debug.gla = linear_rip(&m->st);
+    if (hits & DEBUG_HIT_WATCH) {
+        why->u.debug.gla = m->hit_gla;
+        why->u.debug.write = m->hit_write;
+    }
+    if (hits & DEBUG_HIT_STEP)
+        why->u.debug.dr6 = BIT(14); /* BS */
+    m->k->hit_gla = linear_rip(&m->st);
+    m->k->hit_valid = true;
+}
+
+/* True: *WHY is an exit.  False: something else is to be looked at. */
+static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
+{
+    struct kvm_accel *k = m->k;
+    /* A breakpoint that has been reported does not stop again. */
+    bool fresh = k->hit_valid && k->hit_gla == linear_rip(&m->st);
+    unsigned hits;
+
+    k->hit_valid = false;
+    for (unsigned i = 0; i < SOFT_BURST; i++) {
+        if (!fresh && !k->debug.step && at_breakpoint(m, linear_rip(&m->st))) {
+            say_debug(m, why, DEBUG_HIT_BREAKPOINT);
+            return true;
+        }
+        fresh = false;
+        if (soft_step(m) == EMU_UNSUPPORTED) {
+            snprintf(k->fail_text, sizeof(k->fail_text),
+                     "the emulator, which steps for the debugger, does not "
+                     "know the instruction at rip %#llx",
+                     (unsigned long long)m->st.rip);
+            *why = (struct vm_exit){.kind = VM_EXIT_FAIL, .rip = m->st.rip};
+            why->u.fail.code = -ENOTSUP;
+            why->u.fail.text = k->fail_text;
+            return true;
+        }
+        hits = hits_after(m);
+        if (hits) {
+            say_debug(m, why, hits);
+            return true;
+        }
+        if (m->st.activity != X86_ACTIVE || must_leave(k) ||
+            (m->st.efer & X86_EFER_LMA))
+            return false;
+    }
+    return false;
+}
+
+bool kvm_soft_run(struct kvm_accel *k, struct vm_exit *why, int *err)
+{
+    struct kvm_emulator *m = begin(k);
+    bool exit;
+
+    *err = 0;
+    if (!m) {
+        *err = -ENOMEM;
+        return true;
+    }
+    exit = soft_burst(m, why);
+    *err = end(m);
+    return exit || *err < 0;
 }

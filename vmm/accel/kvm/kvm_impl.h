@@ -33,6 +33,8 @@ struct kvm_stats_file {
     size_t desc_size;
 };
 
+struct kvm_emulator; /* kvm_emulate.c */
+
 struct kvm_accel {
     struct vcpu *vcpu;
     int sys_fd, vm_fd, vcpu_fd;
@@ -40,6 +42,7 @@ struct kvm_accel {
     size_t run_len;
 
     bool irqchip_kernel;
+    bool surveyed; /* a guest of kvm_survey.c: shows KVM alone, no help */
     bool has_sregs2, has_blockirq, has_emulation_exit;
     struct mem_slot slot[MEM_SLOTS_MAX]; /* as the kernel has them; len 0: no */
     bool msr_known[KVM_STATE_MSRS];      /* rows of the table in kvm_state.c */
@@ -60,18 +63,21 @@ struct kvm_accel {
     bool sync_valid;  /* run->s.regs is the state now */
     bool cache_valid; /* cache is the state now: nothing ran since */
     struct x86_state cache;
-    struct x86_state *emulating; /* the live state while emu works on it */
-    unsigned emulated;           /* in a row, without KVM getting anywhere */
+    struct kvm_emulator *emulator; /* owned; NULL: not needed yet */
+    struct x86_state *emulating;   /* the live state while emu works on it */
+    unsigned emulated;             /* in a row, without KVM getting anywhere */
     uint64_t emulated_rip;
     char fail_text[200];
     bool out_is_past; /* KVM leaves OUT with RIP past it, was seen last */
     struct kvm_rip_memo rip_memo[KVM_RIP_MEMOS];
 
     /* Debugging: kvm_debug.c. */
-    struct debug_ctl debug; /* arrays borrowed from the caller */
-    bool debug_on;          /* KVM_SET_GUEST_DEBUG is in force */
-    bool step_all;          /* more breakpoints than registers */
-    uint64_t hw_addr[4];    /* what DR0 to DR3 watch */
+    struct debug_ctl debug;              /* arrays borrowed from the caller */
+    struct kvm_guest_debug kernel_debug; /* as the kernel has it */
+    bool soft; /* the registers cannot give it: emulate, or step */
+    enum { HW_BP_UNKNOWN, HW_BP_WORK, HW_BP_BROKEN } hw_bp;
+    bool step_all;       /* more breakpoints than registers */
+    uint64_t hw_addr[4]; /* what DR0 to DR3 watch */
     uint64_t hw_dr7;
     uint64_t hit_gla; /* breakpoint reported at the last exit */
     bool hit_valid;
@@ -112,6 +118,11 @@ void kvm_fix_rip(struct kvm_accel *k, struct vm_exit *e);
 
 /* kvm_emulate.c: the instruction KVM could not do.  True: *WHY is an exit. */
 bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why);
+void kvm_emulate_fini(struct kvm_accel *k);
+/* Does the debugger want what KVM's own stepping and registers cannot give? */
+bool kvm_soft_wanted(const struct kvm_accel *k);
+/* Runs so.  True: *WHY is an exit, or *ERR is not 0; false: go round. */
+bool kvm_soft_run(struct kvm_accel *k, struct vm_exit *why, int *err);
 
 /* kvm_debug.c */
 int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl);
@@ -119,6 +130,11 @@ int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl);
 bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why);
 /* KVM_EXIT_DEBUG.  True: *WHY is an exit; false: the guest's own, go on. */
 bool kvm_debug_exit(struct kvm_accel *k, struct vm_exit *why);
+
+/* kvm_survey.c: do debug registers stop a guest here?  Runs a tiny one. */
+bool kvm_check_breakpoints(void);
+/* What is missing from a complete KVM, in one line; "" if nothing. */
+void kvm_check_missing(char *why, size_t len);
 
 /* kvm_stats.c */
 void kvm_stats_init(struct kvm_accel *k);

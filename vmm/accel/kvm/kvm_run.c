@@ -273,8 +273,20 @@ static enum seen exit_hlt(struct kvm_accel *k, struct vm_exit *e)
 
 static enum seen exit_shutdown(struct kvm_accel *k, struct vm_exit *e)
 {
-    e->kind = VM_EXIT_TRIPLE_FAULT;
+    char missing[160];
+
     k->shutdown = true;
+    missing[0] = '\0';
+    if (!k->surveyed)
+        kvm_check_missing(missing, sizeof(missing));
+    if (missing[0]) {
+        snprintf(k->fail_text, sizeof(k->fail_text),
+                 "the guest ended in a triple fault at rip %#llx, but %s: use "
+                 "--accel bt",
+                 (unsigned long long)e->rip, missing);
+        return fail(k, e, KVM_EXIT_SHUTDOWN);
+    }
+    e->kind = VM_EXIT_TRIPLE_FAULT;
     return SEEN_EXIT;
 }
 
@@ -439,7 +451,7 @@ static bool exit_before_entry(struct kvm_accel *k, struct vm_exit *why)
         why->u.hlt.if_set = guest_if(k);
         return true;
     }
-    return kvm_debug_enter(k, why);
+    return false;
 }
 
 static int run_error(struct kvm_accel *k, int err)
@@ -461,6 +473,13 @@ int kvm_run(struct vcpu *vcpu, struct vm_exit *why)
         *(volatile uint8_t *)&k->run->immediate_exit = 0;
         atomic_thread_fence(memory_order_seq_cst);
         if (exit_before_entry(k, why))
+            return 0;
+        if (kvm_soft_wanted(k)) {
+            if (kvm_soft_run(k, why, &ret))
+                return ret;
+            continue;
+        }
+        if (kvm_debug_enter(k, why))
             return 0;
         if ((ret = inject(k)) < 0)
             return ret;

@@ -88,6 +88,8 @@ static int admit(struct patient *p)
     ret = accel_kvm.init(&p->vcpu);
     if (ret < 0)
         mem_fini(&p->mem);
+    else
+        kvm_of(&p->vcpu)->surveyed = true;
     return ret;
 }
 
@@ -334,9 +336,53 @@ static void say_missing(struct kvm_survey *s)
                  n ? ", " : "this KVM cannot do ", "single-stepping");
 }
 
+bool kvm_check_breakpoints(void)
+{
+    static const struct debug_bp bp = {.addr = AT_CODE + 3};
+    const struct debug_ctl ctl = {
+        .bps = 1, .bp = &bp, .stop_icount = UINT64_MAX};
+    struct patient p;
+    struct vm_exit e;
+    bool ok;
+
+    if (admit(&p) < 0)
+        return false;
+    kvm_of(&p.vcpu)->hw_bp = HW_BP_WORK; /* that is the question */
+    ok = load(&p, start_real, code_loop, sizeof(code_loop)) &&
+         accel_kvm.set_debug(&p.vcpu, &ctl) == 0 && run(&p, &e) &&
+         e.kind == VM_EXIT_DEBUG && e.rip == AT_CODE + 3;
+    discharge(&p);
+    return ok;
+}
+
+static void check_all(struct kvm_survey *s)
+{
+    s->complete = true;
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+        bool *result = (bool *)s + checks[i].result;
+
+        *result = check_one(&checks[i]);
+        s->complete = s->complete && *result;
+    }
+    s->single_step = check_step(s->protected_mode ? start_flat : start_real);
+    s->complete = s->complete && s->single_step;
+    if (!s->complete)
+        say_missing(s);
+}
+
+void kvm_check_missing(char *why, size_t len)
+{
+    struct kvm_survey s = {.present = true};
+
+    check_all(&s);
+    snprintf(why, len, "%s", s.why);
+}
+
 int kvm_survey(struct kvm_survey *out)
 {
-    void (*start)(struct patient * p);
+    /* clang-format off */
+    void (*start)(struct patient *p);
+    /* clang-format on */
     struct patient p;
     int ret;
 
@@ -352,19 +398,10 @@ int kvm_survey(struct kvm_survey *out)
     }
     discharge(&p);
     out->present = true;
-    out->complete = true;
-    for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
-        bool *result = (bool *)out + checks[i].result;
-
-        *result = check_one(&checks[i]);
-        out->complete = out->complete && *result;
-    }
+    check_all(out);
     start = out->protected_mode ? start_flat : start_real;
-    out->single_step = check_step(start);
-    out->complete = out->complete && out->single_step;
+    out->breakpoints = kvm_check_breakpoints();
     out->insns_per_s = measure_insns(start);
     out->exit_ns = measure_exit(start);
-    if (!out->complete)
-        say_missing(out);
     return 0;
 }

@@ -4,6 +4,7 @@
  */
 #ifndef TESTS_UNIT_ACCEL_KVM_KVM_GUEST_H
 #define TESTS_UNIT_ACCEL_KVM_KVM_GUEST_H
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct guest {
     /* Nested exits, by kind. */
     unsigned nested[VM_EXIT_COUNT];
     struct vm_exit last_nested;
+    uint8_t pio_in, mmio_in; /* what nested exits read, each byte */
 };
 
 static inline bool guest_pending(void *opaque)
@@ -49,6 +51,10 @@ static inline enum run_next guest_on_exit(struct vcpu *vcpu, struct vm_exit *e)
 
     g->nested[e->kind]++;
     g->last_nested = *e;
+    if (e->kind == VM_EXIT_PIO && !e->u.pio.out)
+        memset(e->u.pio.data, g->pio_in, e->u.pio.size);
+    if (e->kind == VM_EXIT_MMIO && !e->u.mmio.write)
+        memset(e->u.mmio.data, g->mmio_in, e->u.mmio.size);
     if (e->kind == VM_EXIT_RDMSR || e->kind == VM_EXIT_WRMSR)
         e->u.msr.fault = true;
     return RUN_AGAIN;

@@ -4,10 +4,11 @@
 static void print(const struct kvm_survey *s)
 {
     printf("# real %d, protected %d, paging %d, INT n %d, interrupts %d, "
-           "step %d, complete %d: %.3g insns/s, exit %.0f ns; %s\n",
+           "step %d, complete %d, breakpoints %d: %.3g insns/s, exit %.0f ns; "
+           "%s\n",
            s->real_mode, s->protected_mode, s->paging32, s->soft_int,
-           s->injection, s->single_step, s->complete, s->insns_per_s,
-           s->exit_ns, s->why);
+           s->injection, s->single_step, s->complete, s->breakpoints,
+           s->insns_per_s, s->exit_ns, s->why);
 }
 
 static void survey_is_consistent(void **unused)

@@ -1,0 +1,321 @@
+/* Stepping, breakpoints, watchpoints; and the guest's own debugging. */
+#include "tests/unit/accel/kvm/kvm_guest.h"
+
+static const uint8_t straight[] = {
+    0xb8, 1,    0,    0,    0,          /* 00 mov eax, 1 */
+    0xa3, 0,    0xa0, 0,    0,          /* 05 mov [0a000h], eax */
+    0x40,                               /* 0a inc eax */
+    0xc6, 0x05, 3,    0xa0, 0,    0, 7, /* 0b mov byte [0a003h], 7 */
+    0x8b, 0x1d, 0,    0xa0, 0,    0,    /* 12 mov ebx, [0a000h] */
+    0x90, 0x90, 0x90, 0x90, 0x90,       /* 18 nop... */
+    0x90, 0x90, 0x90,                   /* 1d */
+    0xf4,                               /* 20 hlt */
+};
+
+static void debug(struct guest *g, struct debug_ctl ctl)
+{
+    static struct debug_ctl kept;
+
+    kept = ctl;
+    kept.stop_icount = UINT64_MAX;
+    assert_int_equal(accel_kvm.set_debug(&g->vcpu, &kept), 0);
+}
+
+static void start(struct guest *g)
+{
+    guest_need_complete();
+    guest_init(g);
+    guest_enter(g, GUEST_PROT32, straight, sizeof(straight));
+}
+
+static void expect_debug(struct guest *g, unsigned hits, unsigned offset)
+{
+    struct vm_exit e = guest_run(g);
+
+    assert_int_equal(e.kind, VM_EXIT_DEBUG);
+    assert_int_equal(e.u.debug.hits, hits);
+    assert_int_equal(e.rip, GUEST_CODE + offset);
+}
+
+static void a_step_is_one_instruction(void **unused)
+{
+    static const unsigned after[] = {0x05, 0x0a, 0x0b, 0x12, 0x18, 0x19};
+    struct guest g;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.step = true});
+    for (size_t i = 0; i < ARRAY_SIZE(after); i++)
+        expect_debug(&g, DEBUG_HIT_STEP, after[i]);
+    guest_get(&g);
+    assert_false(g.st.rflags & X86_EFLAGS_TF);
+    debug(&g, (struct debug_ctl){.step = false});
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+/* The access itself is an exit inside the step. */
+static void a_step_over_port_io_does_all_of_it(void **unused)
+{
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_PROT32, "\xe4\x10\x90\xf4", 4); /* in al, 10h */
+    g.pio_in = 0x5c;
+    debug(&g, (struct debug_ctl){.step = true});
+    expect_debug(&g, DEBUG_HIT_STEP, 2);
+    assert_int_equal(g.nested[VM_EXIT_PIO], 1);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RAX] & 0xff, 0x5c);
+    guest_fini(&g);
+}
+
+/* 64-bit code is stepped by KVM. */
+static void a_step_in_64_bit_code_over_port_io(void **unused)
+{
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_LONG64, "\xe4\x10\x90\xf4", 4);
+    debug(&g, (struct debug_ctl){.step = true});
+    e = guest_run(&g);
+    assert_int_equal(e.kind, VM_EXIT_PIO);
+    *(uint8_t *)e.u.pio.data = 0x5c;
+    expect_debug(&g, DEBUG_HIT_STEP, 2);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RAX] & 0xff, 0x5c);
+    assert_false(g.st.rflags & X86_EFLAGS_TF);
+    expect_debug(&g, DEBUG_HIT_STEP, 3);
+    guest_fini(&g);
+}
+
+static void breakpoints_work_in_64_bit_code(void **unused)
+{
+    static const struct debug_bp bp[] = {
+        {GUEST_CODE + 1, false}, {GUEST_CODE + 2, true},
+        {GUEST_CODE + 3, false}, {GUEST_CODE + 4, false},
+        {GUEST_CODE + 5, false}, {GUEST_CODE + 6, false}};
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_LONG64, "\x90\x90\x90\x90\x90\x90\xf4", 7);
+    debug(&g, (struct debug_ctl){.bps = 6, .bp = bp});
+    for (unsigned i = 1; i <= 6; i++)
+        expect_debug(&g, DEBUG_HIT_BREAKPOINT, i);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void a_breakpoint_stops_before_and_once(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x0a, false},
+                                         {GUEST_CODE + 0x18, false}};
+    struct guest g;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.bps = 2, .bp = bp});
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x0a);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RAX], 1);
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x18);
+    guest_get(&g);
+    assert_int_equal(g.st.dr[7], 0x400); /* the guest sees none of it */
+    assert_int_equal(g.st.dr[0], 0);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void more_breakpoints_than_registers(void **unused)
+{
+    static const struct debug_bp bp[] = {
+        {GUEST_CODE + 0x05, false}, {GUEST_CODE + 0x0b, false},
+        {GUEST_CODE + 0x18, false}, {GUEST_CODE + 0x1a, false},
+        {GUEST_CODE + 0x1c, false}, {GUEST_CODE + 0x1d, true},
+    };
+    struct guest g;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.bps = ARRAY_SIZE(bp), .bp = bp});
+    for (size_t i = 0; i < ARRAY_SIZE(bp); i++)
+        expect_debug(&g, DEBUG_HIT_BREAKPOINT,
+                     (unsigned)(bp[i].addr - GUEST_CODE));
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void a_watchpoint_stops_after_the_access(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xa003, 1, false, true}};
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.wps = 1, .wp = wp});
+    e = guest_run(&g); /* bytes 0 to 3 */
+    assert_int_equal(e.kind, VM_EXIT_DEBUG);
+    assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
+    assert_int_equal(e.u.debug.gla, 0xa003);
+    assert_true(e.u.debug.write);
+    assert_int_equal(e.rip, GUEST_CODE + 0x0a);
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x12);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT); /* not for the read */
+    guest_fini(&g);
+}
+
+static void a_watch_of_reads_sees_both(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xa000, 3, true, true}};
+    struct guest g;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.wps = 1, .wp = wp});
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x0a);
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x18);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void watchpoints_have_no_limit_in_32_bit_code(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xa001, 2, false, true},
+                                         {0xb001, 15, true, true},
+                                         {0xc000, 8, true, true}};
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    start(&g);
+    debug(&g, (struct debug_ctl){.wps = 3, .wp = wp});
+    e = guest_run(&g);
+    assert_int_equal(e.kind, VM_EXIT_DEBUG);
+    assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
+    assert_int_equal(e.u.debug.gla, 0xa001);
+    assert_int_equal(e.rip, GUEST_CODE + 0x0a);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void the_guests_own_trap_flag_works(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x100, false}};
+    struct guest g;
+
+    (void)unused;
+    /* Without a debugger, and with one that looks elsewhere. */
+    for (unsigned debugging = 0; debugging < 2; debugging++) {
+        start(&g);
+        g.st.rflags |= X86_EFLAGS_TF;
+        assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+        debug(&g, (struct debug_ctl){.bps = debugging, .bp = bp});
+        assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+        guest_get(&g);
+        assert_int_equal(g.st.rip, GUEST_HANDLER + 1);
+        assert_true(g.st.dr[6] & BIT(14)); /* BS */
+        guest_fini(&g);
+    }
+}
+
+static void the_guests_own_breakpoint_works(void **unused)
+{
+    struct kvm_survey survey;
+    struct guest g;
+
+    (void)unused;
+    if (kvm_survey(&survey) < 0 || !survey.breakpoints) {
+        printf("skipped: debug registers do not work in a guest here\n");
+        skip();
+    }
+    start(&g);
+    g.st.dr[0] = GUEST_CODE + 0x18;
+    g.st.dr[7] = 0x402;
+    assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_get(&g);
+    assert_int_equal(g.st.rip, GUEST_HANDLER + 1);
+    assert_true(g.st.dr[6] & 1);
+    guest_fini(&g);
+}
+
+static void a_step_into_a_fault_ends_in_its_handler(void **unused)
+{
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_PROT32, "\x0f\x0b\xf4", 3); /* ud2 */
+    guest_poke(&g, GUEST_HANDLER, "\x83\x04\x24\x02\xcf", 5);
+    debug(&g, (struct debug_ctl){.step = true});
+    expect_debug(&g, DEBUG_HIT_STEP, GUEST_HANDLER - GUEST_CODE);
+    expect_debug(&g, DEBUG_HIT_STEP, GUEST_HANDLER + 4 - GUEST_CODE);
+    expect_debug(&g, DEBUG_HIT_STEP, 2); /* add [esp], 2; iret */
+    guest_fini(&g);
+}
+
+static void a_step_takes_an_interrupt_unless_told_not_to(void **unused)
+{
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_PROT32, "\xfb\x90\x90\x90\x90\xf4", 6); /* sti */
+    g.irq = 0x33;
+    debug(&g, (struct debug_ctl){.step = true, .step_skip_intr = true});
+    expect_debug(&g, DEBUG_HIT_STEP, 1);
+    expect_debug(&g, DEBUG_HIT_STEP, 2);
+    expect_debug(&g, DEBUG_HIT_STEP, 3);
+    debug(&g, (struct debug_ctl){.step = true});
+    expect_debug(&g, DEBUG_HIT_STEP, GUEST_HANDLER - GUEST_CODE);
+    assert_int_equal(g.irq, -1);
+    guest_fini(&g);
+}
+
+static void stepping_works_in_real_mode(void **unused)
+{
+    struct kvm_survey s;
+    struct guest g;
+
+    (void)unused;
+    if (kvm_survey(&s) < 0 || !s.single_step)
+        skip();
+    guest_init(&g);
+    CODE(&g, 0x40, 0x40, 0xf4);
+    debug(&g, (struct debug_ctl){.step = true});
+    expect_debug(&g, DEBUG_HIT_STEP, 1);
+    expect_debug(&g, DEBUG_HIT_STEP, 2);
+    guest_fini(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_is_one_instruction),
+        cmocka_unit_test(a_step_over_port_io_does_all_of_it),
+        cmocka_unit_test(a_step_in_64_bit_code_over_port_io),
+        cmocka_unit_test(breakpoints_work_in_64_bit_code),
+        cmocka_unit_test(a_breakpoint_stops_before_and_once),
+        cmocka_unit_test(more_breakpoints_than_registers),
+        cmocka_unit_test(a_watchpoint_stops_after_the_access),
+        cmocka_unit_test(a_watch_of_reads_sees_both),
+        cmocka_unit_test(watchpoints_have_no_limit_in_32_bit_code),
+        cmocka_unit_test(the_guests_own_trap_flag_works),
+        cmocka_unit_test(the_guests_own_breakpoint_works),
+        cmocka_unit_test(a_step_into_a_fault_ends_in_its_handler),
+        cmocka_unit_test(a_step_takes_an_interrupt_unless_told_not_to),
+        cmocka_unit_test(stepping_works_in_real_mode),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
