@@ -182,8 +182,7 @@ static void pm_snap(struct device *dev, struct snap *s)
     snap_field(s, pm->sts);
     snap_field(s, pm->en);
     snap_field(s, pm->cnt);
-    if (!s->saving)
-        arm(pm);
+    clock_timer_snap(dev->env.clock, &pm->half, s);
 }
 
 const struct device_class acpi_pm_class = {

@@ -35,27 +35,49 @@ void clock_disarm(struct clock *clk, struct clock_timer *t)
     t->next = NULL;
 }
 
-void clock_arm(struct clock *clk, struct clock_timer *t, uint64_t deadline)
+static bool goes_before(const struct clock_timer *a,
+                        const struct clock_timer *b)
+{
+    if (a->deadline != b->deadline)
+        return a->deadline < b->deadline;
+    return a->order < b->order;
+}
+
+static void insert(struct clock *clk, struct clock_timer *t)
 {
     struct clock_timer **p = &clk->armed;
 
-    clock_disarm(clk, t);
-    if (deadline == CLOCK_NEVER)
-        return;
-    while (*p && (*p)->deadline <= deadline)
+    while (*p && goes_before(*p, t))
         p = &(*p)->next;
-    t->deadline = deadline;
     t->next = *p;
     *p = t;
 }
 
+void clock_arm(struct clock *clk, struct clock_timer *t, uint64_t deadline)
+{
+    clock_disarm(clk, t);
+    if (deadline == CLOCK_NEVER)
+        return;
+    t->deadline = deadline;
+    t->order = clk->next_order++;
+    insert(clk, t);
+}
+
 void clock_timer_snap(struct clock *clk, struct clock_timer *t, struct snap *s)
 {
-    uint64_t deadline = t->deadline;
+    uint64_t waits_for[3] = {t->deadline, t->order, clk->next_order};
 
-    snap_bytes(s, t->name, &deadline, sizeof(deadline));
-    if (!s->saving && !s->err)
-        clock_arm(clk, t, deadline);
+    snap_bytes(s, t->name, waits_for, sizeof(waits_for));
+    if (s->saving || s->err)
+        return;
+    clock_disarm(clk, t);
+    /* The clock's own counter, which all its timers' records carry. */
+    clk->next_order = waits_for[2];
+    if (waits_for[0] == CLOCK_NEVER)
+        return;
+    t->deadline = waits_for[0];
+    t->order = waits_for[1];
+    insert(clk, t);
 }
 
 uint64_t clock_next(const struct clock *clk)

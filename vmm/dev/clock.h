@@ -21,13 +21,15 @@ struct clock_timer {
     void (*fire)(void *opaque);
     void *opaque;
     uint64_t deadline; /* ns; CLOCK_NEVER: not armed */
+    uint64_t order;    /* which arming of the clock's this was */
     struct clock_timer *next;
 };
 
 struct clock {
     uint64_t (*source)(void *opaque); /* ns, never goes back */
     void *opaque;
-    struct clock_timer *armed; /* sorted by deadline */
+    struct clock_timer *armed; /* sorted by deadline, then by order */
+    uint64_t next_order;
 };
 
 void clock_init(struct clock *clk, uint64_t (*source)(void *opaque),
@@ -39,7 +41,10 @@ void clock_timer_init(struct clock_timer *t, const char *name,
 /* Arms T for DEADLINE (absolute ns), moving it if armed already. */
 void clock_arm(struct clock *clk, struct clock_timer *t, uint64_t deadline);
 void clock_disarm(struct clock *clk, struct clock_timer *t);
-/* Saves T's deadline, or restores it and arms T for it. */
+/*
+ * Saves what T waits for, or restores it.  Timers due at the same time fire
+ * in the same order after a restore, in whatever order devices are restored.
+ */
 void clock_timer_snap(struct clock *clk, struct clock_timer *t, struct snap *s);
 
 /* The earliest deadline, or CLOCK_NEVER. */

@@ -695,8 +695,7 @@ static void lapic_snap(struct device *dev, struct snap *s)
     snap_field(s, l->divide);
     snap_field(s, l->count);
     snap_field(s, l->since);
-    if (!s->saving)
-        timer_arm(l);
+    clock_timer_snap(dev->env.clock, &l->timer, s);
 }
 
 const struct device_class lapic_class = {

@@ -76,6 +76,42 @@ static void test_timer_rearms_itself(void **state)
     assert_int_equal(order, 4);
 }
 
+/* Two timers due at once, restored in the other order into another clock. */
+static void test_restored_timers_keep_their_order(void **state)
+{
+    uint64_t now = 0;
+    int order = 0;
+    struct clock from, to;
+    struct tick a = {&to, .next_order = &order}, b = a, late = a;
+    struct snap save, load;
+
+    (void)state;
+    clock_init(&from, fake_now, &now);
+    clock_init(&to, fake_now, &now);
+    clock_timer_init(&a.timer, "a", fire, &a);
+    clock_timer_init(&b.timer, "b", fire, &b);
+    clock_timer_init(&late.timer, "late", fire, &late);
+    clock_arm(&from, &b.timer, 10);
+    clock_arm(&from, &a.timer, 10);
+    snap_init_save(&save);
+    clock_timer_snap(&from, &a.timer, &save);
+    clock_timer_snap(&from, &b.timer, &save);
+    clock_disarm(&from, &a.timer);
+    clock_disarm(&from, &b.timer);
+    snap_init_restore(&load, save.buf, save.len);
+    clock_timer_snap(&to, &a.timer, &load);
+    clock_timer_snap(&to, &b.timer, &load);
+    assert_int_equal(load.err, 0);
+    clock_arm(&to, &late.timer, 10);
+    now = 10;
+    clock_run(&to);
+    assert_int_equal(b.order, 1);
+    assert_int_equal(a.order, 2);
+    assert_int_equal(late.order, 3);
+    snap_fini(&load);
+    snap_fini(&save);
+}
+
 static uint64_t echo_read(void *opaque, uint64_t offset, unsigned size)
 {
     (void)opaque;
@@ -116,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timers_fire_in_order),
         cmocka_unit_test(test_timer_rearms_itself),
+        cmocka_unit_test(test_restored_timers_keep_their_order),
         cmocka_unit_test(test_bus_finds_and_splits),
     };
 
