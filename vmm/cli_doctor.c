@@ -207,8 +207,8 @@ static void text(struct strbuf *out, const struct host *h)
 static json_t *kvm_json(const struct host *h)
 {
     const struct kvm_survey *s = &h->choice.kvm;
-    json_t *root =
-        json_pack("{s:s, s:s}", "state", kvm_state(h), "why", s->why);
+    json_t *root = json_pack("{s:s, s:b, s:s}", "state", kvm_state(h),
+                             "complete", s->complete, "why", s->why);
 
     for (size_t i = 0; i < ARRAY_SIZE(kvm_rows); i++)
         json_object_set_new(root, kvm_rows[i].name,

@@ -99,6 +99,7 @@ int cmd_run(struct cli *cli)
 
     if (settle(cli))
         return EXIT_STATUS_USAGE;
+    terminal_prepare();
     if (vm_create(&vm, &cli->vm))
         return EXIT_STATUS_SETUP;
     if (cli->vm.text_display && display_open(&display, vm)) {

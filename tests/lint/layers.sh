@@ -18,7 +18,7 @@ rows=(
     'vmm/mem/                   vmm/(base|x86|mem)/'
     'vmm/dev/                   vmm/(base|x86|mem|dev)/'
     'vmm/accel/(accel|measure)  vmm/(base|x86|mem|accel)/|vmm/vm_exit.def'
-    'vmm/accel/host_signal      vmm/base/'
+    'vmm/accel/host_signal      vmm/base/|vmm/accel/host_signal.h'
     'vmm/accel/emu/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/)'
     'vmm/accel/bt/              vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/|bt/)'
     'vmm/accel/kvm/             vmm/(base|x86|mem)/|vmm/accel/(accel.h|host_signal.h|emu/|kvm/)'

@@ -98,7 +98,7 @@ static void take_signal(int sig, void (*handler)(int), int flags)
         sigaction(sig, &sa, NULL);
 }
 
-static void prepare(void)
+void terminal_prepare(void)
 {
     if (term.prepared)
         return;
@@ -133,7 +133,7 @@ int terminal_raw(int fd)
     term.raw_mode.c_cc[VMIN] = 1;
     term.raw_mode.c_cc[VTIME] = 0;
     term.fd = fd;
-    prepare();
+    terminal_prepare();
     make_raw();
     raw_on_cont = !term.raw;
     return 0;

@@ -11,6 +11,10 @@
 #define VMM_HOST_TERMINAL_H
 #include "vmm/base/base.h"
 
+/* Takes the signals.  terminal_raw() does it too; a program that will install
+ * other handlers for them calls this first, so that those pass on to ours. */
+void terminal_prepare(void);
+
 /* 0, or -ENOTTY, or -errno logged.  A second call does nothing. */
 int terminal_raw(int fd);
 /* Async-signal-safe; does nothing when not raw. */
