@@ -155,6 +155,7 @@ static void bt_fini(struct vcpu *vcpu)
     emu_fini(&bt->emu);
     if (bt->nothing)
         munmap(bt->nothing, BT_BUDGET_MAX + 2 * BT_PAGE);
+    free(bt->xlat);
     free(bt->cpu);
     free(bt);
     vcpu->accel = NULL;
@@ -173,7 +174,6 @@ static int bt_init(struct vcpu *vcpu)
     if (!bt)
         return -ENOMEM;
     vcpu->accel = bt;
-    vcpu->options.interpret_only = true; /* until translate.c stands */
     bt->vcpu = vcpu;
     bt->cache.fd = -1;
     bt->debug.stop_icount = UINT64_MAX;
@@ -195,6 +195,8 @@ static int bt_init(struct vcpu *vcpu)
             err = map_budget(bt);
         if (!err)
             err = bt_cache_init(bt);
+        if (!err)
+            err = bt_translate_init(bt);
         if (!err) {
             bt->emu.code_pages = bt->cache.code_pages;
             vcpu->mem->on_write = on_mem_write;

@@ -38,7 +38,6 @@
 #define BT_CPU_EXIT_INFO   (-64)
 #define BT_CPU_HFLAGS      (-60)
 #define BT_CPU_IFLAG       (-56)
-#define BT_CPU_SHADOW      (-55)
 #define BT_CPU_IRQ_LINE    (-54)
 #define BT_CPU_X87_DEAD    (-53)
 #define BT_CPU_SSE_DEAD    (-52)
@@ -113,7 +112,6 @@ BT_CHECK_OFFSET(gs_base, BT_CPU_GS_BASE);
 BT_CHECK_OFFSET(exit_info, BT_CPU_EXIT_INFO);
 BT_CHECK_OFFSET(hflags, BT_CPU_HFLAGS);
 BT_CHECK_OFFSET(iflag, BT_CPU_IFLAG);
-BT_CHECK_OFFSET(shadow, BT_CPU_SHADOW);
 BT_CHECK_OFFSET(irq_line, BT_CPU_IRQ_LINE);
 BT_CHECK_OFFSET(x87_dead, BT_CPU_X87_DEAD);
 BT_CHECK_OFFSET(sse_dead, BT_CPU_SSE_DEAD);

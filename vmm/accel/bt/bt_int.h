@@ -183,6 +183,7 @@ struct bt {
     bool watch_hit, watch_write;
     uint64_t watch_gla;
     struct bt_stats stats;
+    struct xlat *xlat; /* the translator's work space */
 };
 
 static inline struct x86_state *bt_st(struct bt *bt)
@@ -281,11 +282,12 @@ static inline struct bt_insn *bt_tb_insn(const struct bt *bt,
 /* Translates at EIP, which is in RAM page FRAME.  Never fails. */
 struct bt_tb *bt_translate(struct bt *bt, uint32_t eip, uint32_t frame,
                            uint64_t gpa, bool user);
+int bt_translate_init(struct bt *bt);
 
 /* ---- check.c ------------------------------------------------------------ */
 
 /* True, or false with the offending instruction logged. */
-bool bt_check_block(const uint8_t *host, size_t len, uint64_t rx);
+bool bt_check_block(const struct bt *bt, const uint8_t *host, size_t len);
 
 /* ---- native.c ----------------------------------------------------------- */
 

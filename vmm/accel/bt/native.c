@@ -77,7 +77,6 @@ static void load_cpu(struct bt *bt)
     cpu->hflags = (uint32_t)st->rflags & FLAGS_NATIVE;
     cpu->hflags |= X86_EFLAGS_RES1 | X86_EFLAGS_IF; /* the host's own IF */
     cpu->iflag = (st->rflags & X86_EFLAGS_IF) != 0;
-    cpu->shadow = 0;
     cpu->sys_flags =
         (uint32_t)st->rflags & ~(FLAGS_NATIVE | X86_EFLAGS_IF | X86_EFLAGS_RF);
     cpu->irq_line = bt->vcpu->nmi || st->nmi_pending ||
@@ -96,7 +95,6 @@ static void save_cpu(struct bt *bt)
 
     cpu->st.rflags = cpu->sys_flags | (cpu->hflags & FLAGS_NATIVE) |
                      (cpu->iflag ? X86_EFLAGS_IF : 0) | X86_EFLAGS_RES1;
-    cpu->st.sti_shadow = cpu->shadow;
 }
 
 /* At instruction I of a block, I have been executed that R13 knows not of. */
@@ -265,6 +263,8 @@ static bool out_callout(struct bt *bt, struct at *at, unsigned i)
     if (!bt->emu.restart)
         bt->vcpu->icount++;
     at->i = i + 1;
+    if (insn->why == BT_REASON_FPU) /* the block counts on a live FPU */
+        return false;
     return result == EMU_DONE && flushes == bt->stats.flushes &&
            may_resume(bt, at, next);
 }

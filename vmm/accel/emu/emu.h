@@ -142,6 +142,9 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev);
  */
 enum emu_result emu_step(struct emu *emu);
 
+/* Does the guest's processor know the instruction? */
+bool emu_isa_has(const ZydisDecodedInstruction *insn);
+
 /* ---- for the handlers ------------------------------------------------- */
 
 /* Each returns false, so that a caller can `return emu_raise(...)`. */

@@ -79,8 +79,7 @@ void emu_thunk_abort(void);
 void emu_thunk_abort_fpu(void);
 
 /* ---- emu_isa.c -------------------------------------------------------- */
-/* Does the guest's processor know the instruction? */
-bool emu_isa_has(const ZydisDecodedInstruction *insn);
+/* emu_isa_has() is in emu.h: the translator asks it too. */
 
 /* ---- emu_fpu.c -------------------------------------------------------- */
 /* The enum emu_fpu rules of an instruction. */

@@ -1,0 +1,104 @@
+/*
+ * Translating one instruction: what the driver (translate.c) and the classes
+ * of instructions (xlat_*.c, rows in xlat.def) share.
+ */
+#ifndef VMM_ACCEL_BT_XLAT_H
+#define VMM_ACCEL_BT_XLAT_H
+#include "vmm/accel/bt/bt_int.h"
+#include "vmm/accel/bt/emit.h"
+
+enum xlat_flow {
+    XLAT_NEXT,        /* translated; the block goes on */
+    XLAT_END,         /* translated; control never comes to what follows */
+    XLAT_CALLOUT,     /* not translated: emulate it and go on behind it */
+    XLAT_CALLOUT_END, /* ... and find the next block anew */
+};
+
+struct xlat_branch {
+    uint32_t fixup; /* buffer offset of the rel32 */
+    uint32_t target;
+    unsigned executed; /* instructions, the branch included */
+};
+
+#define XLAT_BRANCHES_MAX 60u /* slots are numbered with six bits */
+
+struct xlat {
+    struct bt *bt;
+    struct bt_tb *tb;
+    struct emit e;
+    uint32_t eip, next;  /* of the instruction at hand */
+    const uint8_t *code; /* its bytes */
+    unsigned index;
+    enum bt_reason why; /* set by the handlers */
+    bool sti;           /* it was an inline STI */
+    bool x87_ready, sse_ready;
+    unsigned branches;
+    struct xlat_branch branch[BT_TB_INSNS];
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    uint8_t buf[BT_HOST_MAX];
+};
+
+typedef enum xlat_flow xlat_handler(struct xlat *x);
+
+#define XLAT(mnemonic, fn) xlat_handler fn;
+#include "vmm/accel/bt/xlat.def"
+#undef XLAT
+xlat_handler xlat_fpu; /* whatever is x87, MMX or SSE and has no row */
+
+/* ---- addresses ---------------------------------------------------------- */
+
+static inline struct emit_mem xlat_context(int disp)
+{
+    return (struct emit_mem){
+        .base = HOST_R15, .index = HOST_NONE, .scale = 1, .disp = disp};
+}
+
+/* [ESP + disp] in the window: R14 + R12. */
+static inline struct emit_mem xlat_stack(int disp)
+{
+    return (struct emit_mem){
+        .base = HOST_R14, .index = HOST_R12, .scale = 1, .disp = disp};
+}
+
+static inline struct emit_mem xlat_at(enum host_reg base, int disp)
+{
+    return (struct emit_mem){
+        .base = (int)base, .index = HOST_NONE, .scale = 1, .disp = disp};
+}
+
+/* ESP's host register is R12, the others' are their own. */
+static inline unsigned xlat_gpr(unsigned guest)
+{
+    return guest == X86_RSP ? HOST_R12 : guest;
+}
+
+/*
+ * Guest memory operand OP as the host's; emits what computes it.  With EXTRA
+ * added to the displacement.  BARE: R14 may be the base (a REX prefix).
+ */
+bool xlat_memory(struct xlat *x, const ZydisDecodedOperand *op, int extra,
+                 bool bare, struct emit_mem *out);
+/* The memory operand of the ModRM byte or moffs; NULL: there is none. */
+const ZydisDecodedOperand *xlat_memory_operand(const struct xlat *x);
+
+/* ---- pieces of code ----------------------------------------------------- */
+
+void xlat_lea(struct xlat *x, unsigned reg, unsigned base, int disp);
+void xlat_charge(struct xlat *x, unsigned executed);
+/* To the block at R11D, which must be a guest eip. */
+void xlat_dispatch(struct xlat *x);
+/* To TARGET, after EXECUTED instructions of this block. */
+void xlat_goto(struct xlat *x, uint32_t target, unsigned executed);
+/* R11D = the register or memory operand OP. */
+bool xlat_load_r11(struct xlat *x, const ZydisDecodedOperand *op);
+void xlat_exit_info(struct xlat *x, unsigned kind, unsigned low);
+void xlat_callout_code(struct xlat *x);
+bool xlat_add_branch(struct xlat *x, uint32_t target);
+
+/* May the host execute INSN in translated code at all? */
+bool xlat_is_innocuous(const ZydisDecodedInstruction *insn);
+
+/* The instruction again, registers and memory operand replaced. */
+enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses);
+#endif

@@ -1,0 +1,314 @@
+/*
+ * Innocuous instructions: the host executes the very same one, with ESP in
+ * R12 and its memory operand in the window.
+ */
+#include "vmm/accel/bt/xlat.h"
+
+/* Displacements that cannot leave the window's guards. */
+#define BARE_DISP     0x10000
+#define FPU_CHECK_X87 0u
+#define FPU_CHECK_SSE 1u
+
+static int gpr_of(ZydisRegister reg)
+{
+    int id = ZydisRegisterGetId(reg);
+
+    return reg == ZYDIS_REGISTER_NONE ? HOST_NONE : (int)xlat_gpr((unsigned)id);
+}
+
+const ZydisDecodedOperand *xlat_memory_operand(const struct xlat *x)
+{
+    for (unsigned i = 0; i < x->insn.operand_count_visible; i++)
+        if (x->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+            return &x->op[i];
+    return NULL;
+}
+
+/* R11D = FS or GS base + the operand's offset. */
+static void add_segment_base(struct xlat *x, bool gs, struct emit_mem *m)
+{
+    struct emit_mem base = xlat_context(gs ? BT_CPU_GS_BASE : BT_CPU_FS_BASE);
+
+    emit_load64(&x->e, 0x8b, HOST_R10, base);
+    emit_load(&x->e, 0x8b, HOST_R10, xlat_at(HOST_R10, 0));
+    if (m->base != HOST_NONE && m->index != HOST_NONE) {
+        emit_load(&x->e, 0x8d, HOST_R11, *m);
+        *m = xlat_at(HOST_R11, 0);
+    }
+    if (m->index == HOST_NONE) { /* R10 + base + disp */
+        m->index = m->base;
+        m->scale = 1;
+    }
+    m->base = HOST_R10;
+    emit_load(&x->e, 0x8d, HOST_R11, *m);
+    *m = xlat_at(HOST_R11, 0);
+    x->why = BT_REASON_SEGMENT;
+}
+
+bool xlat_memory(struct xlat *x, const ZydisDecodedOperand *op, int extra,
+                 bool bare, struct emit_mem *out)
+{
+    ZydisRegister seg = op->mem.segment;
+    struct emit_mem m = {.base = gpr_of(op->mem.base),
+                         .index = gpr_of(op->mem.index),
+                         .scale = op->mem.scale};
+
+    if (x->insn.address_width != 32 || seg == ZYDIS_REGISTER_CS)
+        return false;
+    if (op->mem.disp.has_displacement)
+        m.disp = (int32_t)(uint32_t)op->mem.disp.value;
+    m.disp = (int32_t)((uint32_t)m.disp + (uint32_t)extra);
+    x->why = BT_REASON_MEMORY;
+    if (seg == ZYDIS_REGISTER_FS || seg == ZYDIS_REGISTER_GS) {
+        add_segment_base(x, seg == ZYDIS_REGISTER_GS, &m);
+    } else if (bare && m.base != HOST_NONE && m.index == HOST_NONE &&
+               m.disp >= -BARE_DISP && m.disp <= BARE_DISP) {
+        m.index = m.base;
+        m.base = HOST_R14;
+        m.scale = 1;
+        *out = m;
+        return true;
+    }
+    m.gs = true;
+    *out = m;
+    return true;
+}
+
+/* ---- the instruction again ---------------------------------------------- */
+
+static bool is_high_byte(ZydisRegister reg)
+{
+    return reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH;
+}
+
+static bool is_esp(ZydisRegister reg)
+{
+    return reg == ZYDIS_REGISTER_ESP || reg == ZYDIS_REGISTER_SP;
+}
+
+/* Prefixes that matter, in the guest's order. */
+static void copy_prefixes(const struct xlat *x, struct emit_insn *in)
+{
+    for (unsigned i = 0; i < x->insn.raw.prefix_count; i++) {
+        uint8_t value = x->insn.raw.prefixes[i].value;
+        bool lock =
+            value == 0xf0 && (x->insn.attributes & ZYDIS_ATTRIB_HAS_LOCK);
+        bool means = (value == 0x66 || value == 0xf2 || value == 0xf3) &&
+                     x->insn.raw.prefixes[i].type != ZYDIS_PREFIX_TYPE_IGNORED;
+        if ((value == 0xf2 || value == 0xf3) &&
+            x->insn.raw.prefixes[i].type != ZYDIS_PREFIX_TYPE_MANDATORY)
+            means = false; /* XACQUIRE, BND: nothing on this processor */
+        if ((lock || means) && in->prefixes < sizeof(in->prefix))
+            in->prefix[in->prefixes++] = value;
+    }
+}
+
+static bool copy_opcode(const struct xlat *x, struct emit_insn *in)
+{
+    const uint8_t *p = x->code + x->insn.raw.prefix_count;
+
+    switch (x->insn.opcode_map) {
+    case ZYDIS_OPCODE_MAP_DEFAULT:
+        in->opcodes = 1;
+        break;
+    case ZYDIS_OPCODE_MAP_0F:
+        in->opcodes = 2;
+        break;
+    default:
+        return false;
+    }
+    for (unsigned i = 0; i < in->opcodes; i++)
+        in->opcode[i] = p[i];
+    return true;
+}
+
+/* Registers named by the ModRM byte or the opcode.  False: not a GPR op. */
+static bool copy_registers(const struct xlat *x, struct emit_insn *in)
+{
+    for (unsigned i = 0; i < x->insn.operand_count; i++) {
+        const ZydisDecodedOperand *op = &x->op[i];
+        ZydisRegisterClass class;
+        if (op->type != ZYDIS_OPERAND_TYPE_REGISTER)
+            continue;
+        class = ZydisRegisterGetClass(op->reg.value);
+        if (class == ZYDIS_REGCLASS_SEGMENT ||
+            class == ZYDIS_REGCLASS_CONTROL || class == ZYDIS_REGCLASS_DEBUG)
+            return false;
+        in->no_rex |=
+            i < x->insn.operand_count_visible && is_high_byte(op->reg.value);
+        if (!is_esp(op->reg.value))
+            continue;
+        if (op->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
+            in->reg = HOST_R12;
+        else
+            in->rm = HOST_R12;
+    }
+    return true;
+}
+
+/* Encodings that 64-bit mode has no longer, or that mean something else. */
+static void modernise(const struct xlat *x, struct emit_insn *in)
+{
+    uint8_t op = in->opcode[0];
+
+    if (in->opcodes != 1)
+        return;
+    if (op >= 0x40 && op <= 0x4f) { /* INC, DEC: now REX */
+        in->opcode[0] = 0xff;
+        in->modrm = true;
+        in->reg = op >= 0x48;
+        in->rm = (uint8_t)xlat_gpr(op & 7);
+    } else if (op >= 0xa0 && op <= 0xa3) { /* moffs: 64-bit addresses */
+        in->opcode[0] = (uint8_t)((op & 1 ? 0x89 : 0x88) ^ (op < 0xa2 ? 2 : 0));
+        in->modrm = true;
+        in->reg = HOST_RAX;
+    } else if (op == 0x82) {
+        in->opcode[0] = 0x80;
+    }
+    (void)x;
+}
+
+enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses)
+{
+    const ZydisDecodedOperand *mem = xlat_memory_operand(x);
+    struct emit_insn in = {0};
+
+    if (!copy_opcode(x, &in))
+        return XLAT_CALLOUT;
+    in.modrm = x->insn.attributes & ZYDIS_ATTRIB_HAS_MODRM;
+    if (in.modrm) {
+        in.reg = x->insn.raw.modrm.reg;
+        in.rm = x->insn.raw.modrm.rm;
+    }
+    if (!copy_registers(x, &in))
+        return XLAT_CALLOUT;
+    copy_prefixes(x, &in);
+    modernise(x, &in);
+    if (in.rm == HOST_R12 || in.reg == HOST_R12)
+        x->why = BT_REASON_REGISTER;
+    if (mem) {
+        in.memory = true;
+        in.rm = 0;
+        if (!xlat_memory(x, mem, 0, accesses && !in.no_rex, &in.mem))
+            return XLAT_CALLOUT;
+    }
+    if (x->insn.raw.imm[0].size) {
+        in.imm = x->code + x->insn.raw.imm[0].offset;
+        in.imms = (uint8_t)(x->insn.length - x->insn.raw.imm[0].offset);
+    }
+    return emit_insn(&x->e, &in) ? XLAT_NEXT : XLAT_CALLOUT;
+}
+
+enum xlat_flow xlat_copy(struct xlat *x)
+{
+    return xlat_copy_with(x, true);
+}
+
+enum xlat_flow xlat_callout(struct xlat *x)
+{
+    (void)x;
+    return XLAT_CALLOUT;
+}
+
+enum xlat_flow xlat_ends(struct xlat *x)
+{
+    (void)x;
+    return XLAT_CALLOUT_END;
+}
+
+enum xlat_flow xlat_nothing(struct xlat *x)
+{
+    x->why = BT_REASON_NOTHING;
+    return XLAT_NEXT;
+}
+
+enum xlat_flow xlat_bswap(struct xlat *x)
+{
+    if (x->insn.operand_width != 32)
+        return XLAT_CALLOUT; /* undefined: as the emulator has it */
+    return xlat_copy_with(x, true);
+}
+
+/* LEA computes with the guest's registers and touches no memory. */
+enum xlat_flow xlat_lea_insn(struct xlat *x)
+{
+    const ZydisDecodedOperand *op = &x->op[1];
+    struct emit_mem m = {.base = gpr_of(op->mem.base),
+                         .index = gpr_of(op->mem.index),
+                         .scale = op->mem.scale,
+                         .disp = (int32_t)(uint32_t)op->mem.disp.value};
+    struct emit_insn in = {.opcode = {0x8d}, .opcodes = 1, .modrm = true};
+
+    if (x->insn.address_width != 32)
+        return XLAT_CALLOUT;
+    copy_prefixes(x, &in);
+    in.reg = (uint8_t)gpr_of(x->op[0].reg.value);
+    in.memory = true;
+    in.mem = m;
+    if (in.reg == HOST_R12 || m.base == HOST_R12)
+        x->why = BT_REASON_REGISTER;
+    return emit_insn(&x->e, &in) ? XLAT_NEXT : XLAT_CALLOUT;
+}
+
+/* MOV of a selector to a register reads the virtual one. */
+static enum xlat_flow mov_from_segment(struct xlat *x)
+{
+    unsigned seg = (unsigned)(x->op[1].reg.value - ZYDIS_REGISTER_ES);
+    size_t offset = offsetof(struct x86_state, seg) +
+                    seg * sizeof(struct x86_seg) +
+                    offsetof(struct x86_seg, selector);
+
+    if (x->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || x->op[0].size != 32)
+        return XLAT_CALLOUT;
+    emit_load(&x->e, 0x0fb7, (unsigned)gpr_of(x->op[0].reg.value),
+              xlat_context((int)offset));
+    x->why = BT_REASON_SELECTOR;
+    return XLAT_NEXT;
+}
+
+enum xlat_flow xlat_mov(struct xlat *x)
+{
+    if (x->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        ZydisRegisterGetClass(x->op[1].reg.value) == ZYDIS_REGCLASS_SEGMENT)
+        return mov_from_segment(x);
+    return xlat_copy_with(x, true);
+}
+
+/* ---- x87, MMX, SSE ------------------------------------------------------ */
+
+/* Loads the guest's FPU state unless it is there; no flag changes. */
+static void emit_fpu_check(struct xlat *x, unsigned class)
+{
+    int dead = class == FPU_CHECK_SSE ? BT_CPU_SSE_DEAD : BT_CPU_X87_DEAD;
+    uint8_t *rel;
+
+    emit_bytes(&x->e, "\x49\x89\xca", 3); /* mov r10, rcx */
+    emit_load(&x->e, 0x0fb6, HOST_RCX, xlat_context(dead));
+    emit_bytes(&x->e, "\xe3\0", 2); /* jrcxz */
+    rel = x->e.at - 1;
+    emit_bytes(&x->e, "\x41\xbb", 2); /* mov r11d, class */
+    emit_u32(&x->e, class);
+    xlat_exit_info(x, BT_EXIT_CALLOUT, x->index);
+    emit_load(&x->e, 0xff, 2, xlat_context(BT_CPU_FPU_LOAD_FN));
+    *rel = (uint8_t)(x->e.at - rel - 1);
+    emit_bytes(&x->e, "\x4c\x89\xd1", 3); /* mov rcx, r10 */
+}
+
+enum xlat_flow xlat_fpu(struct xlat *x)
+{
+    ZydisISAExt ext = x->insn.meta.isa_ext;
+    bool sse = ext == ZYDIS_ISA_EXT_SSE || ext == ZYDIS_ISA_EXT_SSE2;
+    bool *ready = sse ? &x->sse_ready : &x->x87_ready;
+    enum xlat_flow flow;
+
+    if (!*ready)
+        emit_fpu_check(x, sse ? FPU_CHECK_SSE : FPU_CHECK_X87);
+    flow = xlat_copy_with(x, true);
+    if (flow == XLAT_NEXT && !*ready) {
+        *ready = true;
+        if (sse)
+            x->x87_ready = true;
+        x->why = BT_REASON_FPU;
+    }
+    return flow;
+}
