@@ -14,9 +14,10 @@
 #include "vmm/base/log.h"
 
 /* Shorter runs are emulated: entering would cost more. */
-#define NATIVE_MIN   8u
-#define VMAS_MARGIN  8192
-#define VMAS_DEFAULT 65530
+#define NATIVE_MIN        8u
+#define VMAS_MARGIN       8192
+#define VMAS_DEFAULT      65530
+#define FXSAVE_MXCSR_MASK 28
 
 /* ---- what emu and the memory tell us ------------------------------------ */
 
@@ -394,7 +395,8 @@ static int bt_run(struct vcpu *vcpu, struct vm_exit *why)
         return 0;
     }
     bt->gs = NULL; /* another thread, or another machine, may have run */
-    host_signal_add(&bt->signals);
+    if (bt->signals.fn)
+        host_signal_add(&bt->signals);
     while (!must_leave(bt, why)) {
         limit = bt_limit(bt);
         if (limit >= NATIVE_MIN && may_run_native(bt)) {
@@ -427,9 +429,11 @@ static int bt_get_state(struct vcpu *vcpu, struct x86_state *st)
 
 static int bt_set_state(struct vcpu *vcpu, const struct x86_state *st)
 {
+    static const uint32_t mxcsr_mask = 0xffff; /* as FXSAVE has it */
     struct bt *bt = vcpu->accel;
 
     *bt_st(bt) = *st;
+    memcpy(bt_st(bt)->fxsave + FXSAVE_MXCSR_MASK, &mxcsr_mask, 4);
     sys_set_tsc(&bt->emu, st->tsc);
     emu_state_changed(&bt->emu);
     bt_space_drop_all(bt);

@@ -264,6 +264,8 @@ void bt_cache_chain(struct bt *bt, uint32_t slot, struct bt_tb *to);
 /* LEN bytes at OFFSET of a RAM page were or will be written. */
 void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
                       uint32_t len);
+/* The blocks that hold the byte at OFFSET are to be translated anew. */
+void bt_cache_forget(struct bt *bt, uint32_t frame, uint32_t offset);
 struct bt_site *bt_cache_site(struct bt *bt, uint64_t gpa, bool create);
 
 static inline uint32_t bt_tb_number(const struct bt *bt, const struct bt_tb *tb)

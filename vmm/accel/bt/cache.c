@@ -252,8 +252,21 @@ static void kill_tb(struct bt *bt, uint32_t number)
     bt->stats.invalidated++;
 }
 
-void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
-                      uint32_t len)
+/* New code in TB's place starts with a clean record. */
+static void forget_sites(struct bt *bt, const struct bt_tb *tb)
+{
+    uint64_t gpa = (uint64_t)tb->frame * BT_PAGE + tb->eip % BT_PAGE;
+
+    for (unsigned i = 0; i < tb->insns; i++) {
+        struct bt_site *site =
+            bt_cache_site(bt, gpa + bt_tb_insn(bt, tb, i)->guest, false);
+        if (site)
+            *site = (struct bt_site){0};
+    }
+}
+
+static void kill_range(struct bt *bt, uint32_t frame, uint32_t offset,
+                       uint32_t len, bool written)
 {
     struct bt_cache *c = &bt->cache;
     uint32_t *p = &c->page[frame].tbs;
@@ -263,6 +276,8 @@ void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
         uint32_t first = tb->eip % BT_PAGE;
         if (first < offset + len && offset < first + tb->guest_len) {
             kill_tb(bt, *p);
+            if (written)
+                forget_sites(bt, tb);
             *p = tb->page_next;
         } else {
             p = &tb->page_next;
@@ -270,6 +285,17 @@ void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
     }
     if (c->page[frame].tbs == 0)
         bt_set_bit(c->code_pages, frame, false);
+}
+
+void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
+                      uint32_t len)
+{
+    kill_range(bt, frame, offset, len, true);
+}
+
+void bt_cache_forget(struct bt *bt, uint32_t frame, uint32_t offset)
+{
+    kill_range(bt, frame, offset, 1, false);
 }
 
 /* ---- sites that fault --------------------------------------------------- */

@@ -294,7 +294,7 @@ static void count_site(struct bt *bt, const struct at *at)
     struct bt_site *site = bt_cache_site(bt, key, true);
 
     if (++site->faults == BT_FAULTS_CALLOUT)
-        bt_cache_written(bt, at->tb->frame, offset, 1);
+        bt_cache_forget(bt, at->tb->frame, offset);
 }
 
 /* A write to a page with blocks: they go, unless that happens all the time. */

@@ -85,6 +85,7 @@ bt_exit:
     mov word ptr [rax + 6], 0
     mov qword ptr [rax + 8], 0
     mov qword ptr [rax + 16], 0
+    mov dword ptr [rax + 28], 0xffff /* MXCSR_MASK, likewise */
     mov byte ptr [r15 + BT_CPU_X87_DEAD], 1
     mov byte ptr [r15 + BT_CPU_SSE_DEAD], 1
     mov byte ptr [r15 + BT_CPU_FPU_ENTER], 1

@@ -14,7 +14,7 @@
 
 #include "vmm/accel/accel.h"
 
-#define BT_MACHINE_RAM  (8u << 20)
+#define BT_MACHINE_RAM  (2u << 20)
 #define BT_MACHINE_CODE 0x10000u
 #define BT_MACHINE_TOP  0x80000u /* initial ESP */
 

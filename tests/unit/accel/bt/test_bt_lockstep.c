@@ -1,0 +1,315 @@
+/*
+ * Random instruction sequences, translated and emulated side by side: all
+ * registers, flags, FPU state, memory and exits must be equal wherever they
+ * are stopped.  The program is a seed: RINGSIDE_SEED and RINGSIDE_ROUNDS
+ * override the default few.
+ */
+#include <Zydis/Zydis.h>
+
+#include "tests/unit/accel/bt/bt_machine.h"
+
+#define PROGRAM_INSNS 40u
+#define STOP_MAX      400u
+#define DATA          0x40000u
+#define HANDLER       0x3000u
+
+struct rig {
+    struct bt_machine m[2]; /* translated, emulated */
+    uint64_t log[2];        /* hash of the exits seen */
+    uint8_t pristine[BT_MACHINE_RAM];
+    uint64_t seed;
+    ZydisDecoder decoder;
+};
+
+static struct rig rig;
+
+static uint64_t next_random(void)
+{
+    rig.seed ^= rig.seed << 13;
+    rig.seed ^= rig.seed >> 7;
+    rig.seed ^= rig.seed << 17;
+    return rig.seed * 0x2545f4914f6cdd1dull;
+}
+
+static uint32_t random_below(uint32_t n)
+{
+    return (uint32_t)((next_random() >> 33) % n);
+}
+
+static void mix(unsigned which, uint64_t v)
+{
+    rig.log[which] = (rig.log[which] ^ v) * 0x100000001b3ull;
+    if (getenv("RINGSIDE_LIST"))
+        printf("%s: %llx\n", which ? "emu" : "bt", (unsigned long long)v);
+}
+
+static enum run_next log_exit(struct bt_machine *m, struct vm_exit *e)
+{
+    unsigned which = m == &rig.m[1];
+
+    switch (e->kind) {
+    case VM_EXIT_PIO:
+        mix(which, e->u.pio.port << 16 | e->icount);
+        if (!e->u.pio.out)
+            memset(e->u.pio.data, 0x5a, e->u.pio.size * e->u.pio.count);
+        break;
+    case VM_EXIT_MMIO:
+        mix(which, e->u.mmio.gpa);
+        mix(which, e->icount);
+        if (!e->u.mmio.write)
+            memset(e->u.mmio.data, (int)e->u.mmio.gpa, e->u.mmio.size);
+        break;
+    case VM_EXIT_EXCEPTION:
+        mix(which, e->u.exception.vector + (e->icount << 8));
+        break;
+    default:
+        break;
+    }
+    return RUN_AGAIN;
+}
+
+/* One more instruction at P, at most 15 bytes; its length. */
+static unsigned random_insn(uint8_t *p)
+{
+    static const uint8_t common[] = {
+        0x01, 0x03, 0x29, 0x2b, 0x31, 0x33, 0x39, 0x3b, 0x85, 0x89, 0x8b, 0x8d,
+        0xc7, 0x81, 0x83, 0xff, 0xf7, 0xd3, 0xc1, 0x50, 0x58, 0x68, 0x40, 0x48,
+        0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0xd8, 0xd9, 0xdb, 0xdc, 0xdd, 0xde, 0xdf,
+        0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xae, 0xa6, 0x74, 0x75, 0x72, 0xe8, 0xc3,
+        0x9c, 0x9d, 0xfa, 0xfb, 0xc9, 0x86, 0x87, 0x88, 0x8a, 0xf6, 0x80, 0xa1};
+    static const uint8_t prefix[] = {0x66, 0x66, 0xf2, 0xf3, 0xf0, 0x67,
+                                     0x64, 0x65, 0x3e, 0x36, 0x2e};
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+
+    for (;;) {
+        unsigned n = 0;
+        for (unsigned i = 0; i < 15; i++)
+            p[i] = (uint8_t)next_random();
+        while (n < 3 && random_below(5) == 0)
+            p[n++] = prefix[random_below(sizeof(prefix))];
+        if (random_below(4))
+            p[n] = common[random_below(sizeof(common))];
+        /* Memory through EBX or EBP + 8 bits: the data, mostly. */
+        if (random_below(3) && p[n] != 0x0f)
+            p[n + 1] =
+                (uint8_t)(0x43 | (p[n + 1] & 0x38) | (random_below(2) ? 6 : 0));
+        else if (random_below(2) && p[n] == 0x0f)
+            p[n + 2] = (uint8_t)(0x43 | (p[n + 2] & 0x38));
+        if (ZYAN_FAILED(ZydisDecoderDecodeFull(&rig.decoder, p, 15, &insn, op)))
+            continue;
+        if (insn.mnemonic == ZYDIS_MNEMONIC_HLT ||
+            insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+            continue;
+        if (insn.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
+            op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+            (op[0].imm.value.s < -60 || op[0].imm.value.s > 60))
+            continue;
+        if (insn.meta.category == ZYDIS_CATEGORY_STRINGOP ||
+            insn.meta.category == ZYDIS_CATEGORY_IOSTRINGOP) {
+            memmove(p + 5, p, insn.length); /* a REP may not take for ever */
+            p[0] = 0xb9;
+            p[1] = (uint8_t)random_below(100);
+            p[2] = p[3] = p[4] = 0;
+            return insn.length + 5u;
+        }
+        return insn.length;
+    }
+}
+
+static void set_gate(struct mem *mem, unsigned vector)
+{
+    uint64_t gate = (uint64_t)HANDLER | 8u << 16 | 0x8e00ull << 32;
+
+    mem_write(mem, 0x2000 + vector * 8, &gate, 8);
+}
+
+static void list_program(const uint8_t *code, unsigned len, uint64_t at)
+{
+    ZydisDisassembledInstruction d;
+
+    for (unsigned n = 0; n < len; n += d.info.length) {
+        if (ZYAN_FAILED(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LEGACY_32,
+                                              at + n, code + n, len - n, &d)))
+            break;
+        printf("%08llx  %s\n", (unsigned long long)(at + n), d.text);
+    }
+}
+
+static void make_program(struct x86_state *st)
+{
+    uint8_t code[20 * PROGRAM_INSNS + 32];
+    unsigned n = 0, at = BT_MACHINE_CODE;
+
+    if (random_below(4) == 0) /* over a page border */
+        at += 0x1000 - random_below(60);
+    for (unsigned i = 0; i < PROGRAM_INSNS; i++)
+        n += random_insn(code + n);
+    code[n++] = 0xf4;
+    if (getenv("RINGSIDE_LIST"))
+        list_program(code, n, at);
+    bt_machine_flat(st, 0);
+    st->rip = at;
+    for (unsigned i = 0; i < 8; i++)
+        st->gpr[i] = random_below(3) ? (uint32_t)next_random()
+                                     : DATA + random_below(0x2000);
+    st->gpr[X86_RSP] = BT_MACHINE_TOP - 4 * random_below(64);
+    st->gpr[X86_RBX] = DATA + 0x1000 - random_below(0x40);
+    st->gpr[X86_RBP] = DATA + 0x2000 - random_below(0x40);
+    st->gpr[X86_RCX] = random_below(2) ? random_below(40) : st->gpr[X86_RCX];
+    if (random_below(2))
+        st->gpr[X86_RSI] = DATA + random_below(0x3000);
+    if (random_below(2))
+        st->gpr[X86_RDI] = DATA + random_below(0x3000);
+    st->rflags = X86_EFLAGS_RES1 | (next_random() & X86_EFLAGS_ARITH);
+    for (unsigned i = 0; i < 2; i++) {
+        struct mem *mem = &rig.m[i].mem;
+        memcpy(mem->base, rig.pristine, BT_MACHINE_RAM);
+        mem->on_write ? mem->on_write(mem->on_write_opaque, 0, BT_MACHINE_RAM)
+                      : (void)0;
+        mem_write(mem, at, code, n);
+    }
+}
+
+static void print_state(const char *who, const struct x86_state *st)
+{
+    printf("%s: rip %08llx flags %08llx", who, (unsigned long long)st->rip,
+           (unsigned long long)st->rflags);
+    for (unsigned i = 0; i < 8; i++)
+        printf(" %08llx", (unsigned long long)st->gpr[i]);
+    printf("\n");
+}
+
+static bool same_state(uint64_t seed, unsigned stop)
+{
+    struct x86_state st[2];
+    bool same;
+
+    for (unsigned i = 0; i < 2; i++)
+        accel_bt.get_state(&rig.m[i].vcpu, &st[i]);
+    same = memcmp(&st[0], &st[1], sizeof(st[0])) == 0 &&
+           memcmp(rig.m[0].mem.base, rig.m[1].mem.base, BT_MACHINE_RAM) == 0 &&
+           rig.m[0].vcpu.icount == rig.m[1].vcpu.icount &&
+           rig.log[0] == rig.log[1];
+    if (same)
+        return true;
+    printf("seed %#llx: differs at stop %u\n", (unsigned long long)seed, stop);
+    print_state("bt ", &st[0]);
+    print_state("emu", &st[1]);
+    printf("icount %llu %llu, log %llx %llx\n",
+           (unsigned long long)rig.m[0].vcpu.icount,
+           (unsigned long long)rig.m[1].vcpu.icount,
+           (unsigned long long)rig.log[0], (unsigned long long)rig.log[1]);
+    for (size_t i = 0; i < sizeof(st[0]); i++)
+        if (((uint8_t *)&st[0])[i] != ((uint8_t *)&st[1])[i])
+            printf("state byte %zu: %02x %02x\n", i, ((uint8_t *)&st[0])[i],
+                   ((uint8_t *)&st[1])[i]);
+    for (unsigned i = 0, n = 0; i < BT_MACHINE_RAM && n < 16; i++)
+        if (rig.m[0].mem.base[i] != rig.m[1].mem.base[i])
+            n++, printf("memory %x: %02x %02x\n", i, rig.m[0].mem.base[i],
+                        rig.m[1].mem.base[i]);
+    return false;
+}
+
+static bool run_program(uint64_t seed)
+{
+    enum vm_exit_kind kind[2] = {0};
+    struct x86_state st;
+    unsigned stop = 0;
+
+    rig.seed = seed;
+    make_program(&st);
+    for (unsigned i = 0; i < 2; i++) {
+        rig.m[i].vcpu.icount = 0;
+        rig.log[i] = 1;
+        accel_bt.set_state(&rig.m[i].vcpu, &st);
+    }
+    do {
+        stop += getenv("RINGSIDE_STEP")
+                    ? 1
+                    : 1 + random_below(random_below(3) ? 100 : 8);
+        for (unsigned i = 0; i < 2; i++)
+            kind[i] = bt_machine_run(&rig.m[i], stop);
+        if (kind[0] != kind[1])
+            printf("exits %s and %s\n", vm_exit_name(kind[0]),
+                   vm_exit_name(kind[1]));
+        if (!same_state(seed, stop) || kind[0] != kind[1])
+            return false;
+    } while (kind[0] == VM_EXIT_DEBUG && stop < STOP_MAX);
+    return true;
+}
+
+static void random_programs(const struct accel_options *options,
+                            unsigned rounds, uint64_t seed)
+{
+    struct accel_options emulated = {.interpret_only = true};
+    unsigned bad = 0;
+
+    bt_machine_init(&rig.m[0], options);
+    bt_machine_init(&rig.m[1], &emulated);
+    rig.m[0].on_exit = rig.m[1].on_exit = log_exit;
+    ZydisDecoderInit(&rig.decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
+                     ZYDIS_STACK_WIDTH_32);
+    for (unsigned v = 0; v < 256; v++)
+        set_gate(&rig.m[0].mem, v);
+    mem_write(&rig.m[0].mem, HANDLER, "\xf4", 1);
+    memcpy(rig.pristine, rig.m[0].mem.base, BT_MACHINE_RAM);
+    rig.seed = 0x123456789;
+    for (unsigned i = 0; i < 0x4000; i++)
+        rig.pristine[DATA + i] = (uint8_t)next_random();
+    if (getenv("RINGSIDE_ONE"))
+        bad += !run_program(strtoull(getenv("RINGSIDE_ONE"), NULL, 0));
+    for (unsigned i = 0; i < rounds && bad < 5 && !getenv("RINGSIDE_ONE"); i++)
+        bad += !run_program(seed + i * 0x9e3779b97f4a7c15ull);
+    if (getenv("RINGSIDE_DUMP")) {
+        struct strbuf sb;
+        strbuf_init(&sb);
+        accel_bt.dump(&rig.m[0].vcpu, &sb);
+        printf("%s", strbuf_str(&sb));
+        strbuf_fini(&sb);
+    }
+    bt_machine_fini(&rig.m[0]);
+    bt_machine_fini(&rig.m[1]);
+    assert_int_equal(bad, 0);
+}
+
+static unsigned rounds_wanted(unsigned usual)
+{
+    const char *s = getenv("RINGSIDE_ROUNDS");
+
+    return s ? (unsigned)strtoul(s, NULL, 0) : usual;
+}
+
+static uint64_t seed_wanted(void)
+{
+    const char *s = getenv("RINGSIDE_SEED");
+
+    return s ? strtoull(s, NULL, 0) : 0x5eed0001;
+}
+
+static void test_random(void **state)
+{
+    struct accel_options options = {.check_blocks = true};
+
+    (void)state;
+    random_programs(&options, rounds_wanted(120), seed_wanted());
+}
+
+static void test_tiny_cache(void **state)
+{
+    struct accel_options options = {
+        .check_blocks = true, .cache_bytes = 64 << 10, .evict_always = true};
+
+    (void)state;
+    random_programs(&options, rounds_wanted(120) / 3 + 1, seed_wanted() + 77);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_tiny_cache),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
