@@ -1,12 +1,16 @@
 /* `ringside debug` and `ringside view`: the debugger's sub-commands. */
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tui/repl.h"
+#include "tui/screen.h"
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
 #include "vmm/exit_status.h"
+#include "vmm/host/chardev_host.h"
 
 int opt_repl(struct cli *cli, char *text)
 {
@@ -27,10 +31,34 @@ int opt_stop_at(struct cli *cli, char *text)
     return 0;
 }
 
+int opt_keys(struct cli *cli, char *text)
+{
+    cli->keys = text;
+    return 0;
+}
+
+int opt_record(struct cli *cli, char *text)
+{
+    cli->record = text;
+    return 0;
+}
+
+int opt_size(struct cli *cli, char *text)
+{
+    char end;
+
+    if (sscanf(text, "%ux%u%c", &cli->screen_w, &cli->screen_h, &end) != 2 ||
+        cli->screen_w - 1 >= 1000 || cli->screen_h - 1 >= 1000)
+        return cli_error(cli, "--size %s: expected WIDTHxHEIGHT, as 80x24",
+                         text);
+    return 0;
+}
+
 struct session {
     struct vm *vm;
     struct debug *dbg;
     struct command_ctx ctx;
+    struct chardev *console; /* COM1 when the screen shows it */
 };
 
 /* Names come from --symbols, else from the guest itself if it is an ELF. */
@@ -49,6 +77,8 @@ static void session_close(struct session *s)
     command_ctx_fini(&s->ctx);
     debug_destroy(s->dbg);
     vm_destroy(s->vm);
+    if (s->console)
+        chardev_memory_destroy(s->console);
 }
 
 static int session_open(struct session *s, struct cli *cli)
@@ -56,8 +86,12 @@ static int session_open(struct session *s, struct cli *cli)
     int status;
 
     *s = (struct session){0};
-    if (!cli->serials)
-        cli->vm.serial[0] = "null"; /* the terminal is the debugger's */
+    if (!cli->serials) { /* the terminal is the debugger's */
+        cli->vm.serial[0] = "null";
+        if (chardev_memory_create(&s->console))
+            return EXIT_STATUS_SETUP;
+        cli->vm.chardev[0] = s->console;
+    }
     if (vm_create(&s->vm, &cli->vm))
         return EXIT_STATUS_SETUP;
     if (debug_create(&s->dbg, s->vm)) {
@@ -71,8 +105,55 @@ static int session_open(struct session *s, struct cli *cli)
     return status;
 }
 
+/* ---- the screen ------------------------------------------------------------
+ */
+
+struct screen_thread {
+    struct screen_config cfg;
+    struct debug_server *srv;
+};
+
+static void *screen_main(void *arg)
+{
+    struct screen_thread *t = arg;
+
+    screen_run(&t->cfg);
+    debug_server_quit(t->srv);
+    return NULL;
+}
+
+static int open_term(struct term *t, const struct cli *cli)
+{
+    if (cli->keys)
+        return term_text_init(t, cli->keys, cli->screen_w ? cli->screen_w : 80,
+                              cli->screen_h ? cli->screen_h : 24);
+    return term_curses_init(t, getenv("NO_COLOR") != NULL);
+}
+
+/* The screen has a thread of its own; this one is the vCPU's. */
+static int run_screen(struct session *s, const struct cli *cli)
+{
+    struct screen_thread t = {
+        .cfg = {.ctx = &s->ctx, .console = s->console, .record = cli->record}};
+    pthread_t thread;
+    int status = EXIT_STATUS_SETUP;
+
+    if (debug_server_create(&t.srv, s->dbg))
+        return status;
+    t.cfg.srv = t.srv;
+    if (open_term(&t.cfg.term, cli) == 0 &&
+        pthread_create(&thread, NULL, screen_main, &t) == 0) {
+        debug_server_loop(t.srv);
+        pthread_join(thread, NULL);
+        status = EXIT_STATUS_OK;
+    }
+    debug_server_destroy(t.srv);
+    return status;
+}
+
 int cmd_debug(struct cli *cli)
 {
+    bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     struct session s;
     int status;
 
@@ -81,9 +162,12 @@ int cmd_debug(struct cli *cli)
     status = session_open(&s, cli);
     if (status)
         return status;
-    repl_run(&s.ctx);
+    if (cli->keys || (terminal && !cli->repl))
+        status = run_screen(&s, cli);
+    else
+        repl_run(&s.ctx);
     session_close(&s);
-    return EXIT_STATUS_OK;
+    return status;
 }
 
 /* Runs to --stop-at, or until the machine stops by itself. */

@@ -30,8 +30,10 @@ struct cli {
     bool digest;
     bool json;
     bool repl;
-    const char *symbols; /* path, or NULL: the guest */
-    const char *stop_at; /* expression, or NULL */
+    const char *keys, *record;   /* paths, or NULL */
+    unsigned screen_w, screen_h; /* 0: 80x24 */
+    const char *symbols;         /* path, or NULL: the guest */
+    const char *stop_at;         /* expression, or NULL */
     bool help;
 };
 

@@ -13,9 +13,13 @@ struct command_ctx {
     struct symbols *sym;   /* owned; NULL: none loaded */
     struct x86_state prev; /* at the stop before the last one */
     bool has_prev;
-    bool json;      /* views print JSON */
-    bool may_run;   /* false in gdb's monitor: gdb resumes the guest */
-    bool quit;      /* the user wants to leave */
+    bool json;    /* views print JSON */
+    bool may_run; /* false in gdb's monitor: gdb resumes the guest */
+    bool quit;    /* the user wants to leave */
+    /* Runs the guest in the background instead; NULL: debug_run().  0, -errno
+     */
+    int (*resume)(void *opaque, const struct debug_run *how);
+    void *resume_opaque;
     char last[128]; /* what an empty line repeats: a step */
 };
 

@@ -37,6 +37,9 @@ static bool run(struct command_ctx *ctx, const struct debug_run *how,
                             vm_stop_text(ctx->vm));
     ctx->has_prev = vm_get_state(ctx->vm, &ctx->prev) == 0;
     snprintf(ctx->last, sizeof(ctx->last), "%s", again);
+    if (ctx->resume)
+        return ctx->resume(ctx->resume_opaque, how) == 0 ||
+               command_fail(out, "the guest runs already");
     if (debug_run(ctx->dbg, how, &stop) < 0)
         return command_fail(out, "the guest cannot run: %s",
                             vm_stop_text(ctx->vm));

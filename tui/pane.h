@@ -1,0 +1,65 @@
+/*
+ * A pane is a view with a place on the screen.  It is filled on the vCPU's
+ * thread (refresh) and drawn on the screen's thread (draw), so drawing never
+ * touches the machine.
+ */
+#ifndef TUI_PANE_H
+#define TUI_PANE_H
+#include "tui/surface.h"
+#include "vmm/view/command.h"
+
+struct pane_line {
+    char *text;
+    enum look look;
+    uint64_t addr; /* what the line is about, for `b`, `u`, Enter */
+    bool has_addr;
+};
+
+#define PANE_HISTORY 32u
+
+struct pane {
+    const struct pane_class *class;
+    char arg[96]; /* expression that the view is given; "": its default */
+    char history[PANE_HISTORY][96];
+    unsigned history_at, history_len;
+    struct pane_line *line;
+    size_t lines, cap;
+    size_t top, cursor;
+    struct rect area; /* with the title; set by the layout */
+};
+
+struct pane_class {
+    const char *name; /* as typed after `v` */
+    const char *title;
+    const char *view; /* of view.def; NULL: refresh does it all */
+    bool wants_arg;   /* `g` means something here */
+    bool at_end;      /* shows its last lines: a log */
+    void (*refresh)(struct pane *p, struct command_ctx *ctx);
+};
+
+const struct pane_class *pane_class_find(const char *name);
+const struct pane_class *pane_class_nth(size_t n);
+
+void pane_init(struct pane *p, const struct pane_class *class);
+void pane_fini(struct pane *p);
+/* Another view in the same place. */
+void pane_show(struct pane *p, const struct pane_class *class);
+/* Goes to an expression; the old place can be come back to. */
+void pane_go(struct pane *p, const char *arg);
+bool pane_back(struct pane *p);
+bool pane_forward(struct pane *p);
+
+void pane_clear(struct pane *p);
+struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void pane_add_doc(struct pane *p, const struct doc *doc);
+
+/* On the vCPU's thread. */
+void pane_refresh(struct pane *p, struct command_ctx *ctx);
+void pane_draw(struct pane *p, struct surface *s, bool focus);
+
+/* The refresh functions of panes that are more than a view. */
+void pane_code_refresh(struct pane *p, struct command_ctx *ctx);
+void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx);
+void pane_source_refresh(struct pane *p, struct command_ctx *ctx);
+#endif

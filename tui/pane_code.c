@@ -1,0 +1,215 @@
+/* Panes of the program: instructions, source, and the processor at a glance. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/pane.h"
+#include "vmm/view/expr.h"
+#include "vmm/x86/insn.h"
+#include "vmm/x86/text.h"
+
+static uint64_t code_base(const struct x86_state *st)
+{
+    return x86_mode(st) == X86_MODE_LONG64 ? 0 : st->seg[X86_CS].base;
+}
+
+/* Where the pane begins: its argument, or a little before rip. */
+static uint64_t code_start(struct pane *p, struct command_ctx *ctx,
+                           const struct x86_state *st, uint64_t rip)
+{
+    struct expr_value v;
+    uint64_t offset, start;
+    char why[96];
+
+    if (p->arg[0]) {
+        if (expr_eval(ctx->vm, ctx->sym, p->arg, &v, why, sizeof(why)))
+            return v.value;
+        pane_add(p, LOOK_FAULT, "%s", why);
+        return rip;
+    }
+    /* A function's start is an instruction's start; other guesses lie. */
+    if (!symbols_at(ctx->sym, rip, &offset) || offset > 4096)
+        return rip;
+    start = rip - offset;
+    (void)st;
+    return start;
+}
+
+static char point_at(struct command_ctx *ctx, uint64_t gla)
+{
+    const struct debug_point *p;
+
+    for (size_t i = 0; (p = debug_nth(ctx->dbg, i)); i++)
+        if (p->kind <= DEBUG_POINT_SEGOFF && p->addr == gla)
+            return p->disabled ? 'b' : 'B';
+    return ' ';
+}
+
+/* One instruction; how long it is. */
+static unsigned add_insn(struct pane *p, struct command_ctx *ctx,
+                         const struct x86_state *st, uint64_t gla, uint64_t rip)
+{
+    uint8_t bytes[15];
+    char text[128], where[80] = "";
+    size_t n = vm_read_gla(ctx->vm, gla, bytes, sizeof(bytes));
+    struct x86_insn insn;
+    struct pane_line *l;
+    uint64_t offset;
+    unsigned len;
+
+    if (n == 0) {
+        pane_add(p, LOOK_FAULT, "  %08llx (not mapped)",
+                 (unsigned long long)gla);
+        return 0;
+    }
+    len = x86_insn_text(text, sizeof(text), bytes, n, x86_code_bits(st),
+                        gla - code_base(st));
+    if (x86_insn_decode(&insn, bytes, n, x86_code_bits(st),
+                        gla - code_base(st)) &&
+        insn.has_target &&
+        symbols_at(ctx->sym, insn.target + code_base(st), &offset))
+        symbols_format(ctx->sym, insn.target + code_base(st), where,
+                       sizeof(where));
+    l = pane_add(p, gla == rip ? LOOK_CURRENT : LOOK_PLAIN, "%c%c%08llx %s%s%s",
+                 gla == rip ? '>' : ' ', point_at(ctx, gla),
+                 (unsigned long long)gla, text, where[0] ? " ; " : "", where);
+    l->addr = gla;
+    l->has_addr = true;
+    return len ? len : 1;
+}
+
+#define CODE_LINES 400u
+
+void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    size_t here = 0, rows = p->area.h > 1 ? p->area.h - 1 : 0;
+    bool found = false;
+    struct x86_state st;
+    uint64_t rip, gla, offset;
+
+    if (vm_get_state(ctx->vm, &st) < 0)
+        return;
+    rip = code_base(&st) + st.rip;
+    gla = code_start(p, ctx, &st, rip);
+    for (unsigned i = 0; i < CODE_LINES; i++) {
+        const char *name = symbols_at(ctx->sym, gla, &offset);
+        unsigned len;
+
+        if (name && offset == 0)
+            pane_add(p, LOOK_NAME, "%s:", name);
+        if (gla == rip) {
+            here = p->lines;
+            found = true;
+        }
+        len = add_insn(p, ctx, &st, gla, rip);
+        if (len == 0)
+            break;
+        gla += len;
+    }
+    if (!found || p->arg[0])
+        return;
+    p->cursor = here; /* follow the processor, with room before it */
+    p->top = here > rows / 3 ? here - rows / 3 : 0;
+}
+
+void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    char *text = NULL;
+    size_t cap = 0, here = 0;
+    struct x86_state st;
+    const char *path;
+    FILE *file;
+    int line, n = 0;
+
+    if (vm_get_state(ctx->vm, &st) < 0)
+        return;
+    if (!symbols_line(ctx->sym, code_base(&st) + st.rip, &path, &line)) {
+        pane_add(p, LOOK_DIM, "no source line is known for this address");
+        return;
+    }
+    file = fopen(path, "re");
+    if (!file) {
+        pane_add(p, LOOK_DIM, "%s:%d (the file is not here)", path, line);
+        return;
+    }
+    while (getline(&text, &cap, file) >= 0) {
+        text[strcspn(text, "\n")] = '\0';
+        for (char *t = text; *t; t++)
+            *t = *t == '\t' ? ' ' : *t;
+        if (++n == line)
+            here = p->lines;
+        pane_add(p, n == line ? LOOK_CURRENT : LOOK_PLAIN, "%4d %s", n, text);
+    }
+    free(text);
+    fclose(file);
+    p->cursor = here;
+    p->top = here > 4 ? here - 4 : 0;
+}
+
+/* ---- the processor in 28 columns
+ * ---------------------------------------------- */
+
+static void add_pair(struct pane *p, struct command_ctx *ctx,
+                     const struct x86_state *st, unsigned a, unsigned b,
+                     const char *const *names, int digits)
+{
+    bool changed = ctx->has_prev && (ctx->prev.gpr[a] != st->gpr[a] ||
+                                     ctx->prev.gpr[b] != st->gpr[b]);
+
+    if (digits > 8) {
+        pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %016llx", names[a],
+                 (unsigned long long)st->gpr[a]);
+        pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %016llx", names[b],
+                 (unsigned long long)st->gpr[b]);
+        return;
+    }
+    pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %08llx  %s %08llx",
+             names[a], (unsigned long long)st->gpr[a], names[b],
+             (unsigned long long)st->gpr[b]);
+}
+
+static void add_flags(struct pane *p, const struct x86_state *st)
+{
+    char text[160], *low;
+
+    x86_eflags_text(text, sizeof(text), st->rflags);
+    low = strstr(text, " of");
+    if (!low)
+        low = strstr(text, " OF");
+    if (low)
+        *low++ = '\0';
+    pane_add(p, LOOK_PLAIN, "%s", low ? low : "");
+    pane_add(p, LOOK_DIM, "%s", text);
+}
+
+void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    static const char *const r32[] = {"eax", "ecx", "edx", "ebx",
+                                      "esp", "ebp", "esi", "edi"};
+    static const char *const r64[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+                                      "rsi", "rdi", "r8 ", "r9 ", "r10", "r11",
+                                      "r12", "r13", "r14", "r15"};
+    static const char *const sregs[] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    struct x86_state st;
+    char text[128];
+    bool wide;
+
+    if (vm_get_state(ctx->vm, &st) < 0)
+        return;
+    wide = x86_mode(&st) == X86_MODE_LONG64;
+    for (unsigned i = 0; i < (wide ? 16u : 8u); i += 2)
+        add_pair(p, ctx, &st, i, i + 1, wide ? r64 : r32, wide ? 16 : 8);
+    pane_add(p, LOOK_PLAIN, "eip %08llx  efl %08llx",
+             (unsigned long long)st.rip, (unsigned long long)st.rflags);
+    add_flags(p, &st);
+    for (unsigned i = 0; i < X86_SREG_COUNT; i += 3)
+        pane_add(p, LOOK_PLAIN, "%s %04x  %s %04x  %s %04x", sregs[i],
+                 st.seg[i].selector, sregs[i + 1], st.seg[i + 1].selector,
+                 sregs[i + 2], st.seg[i + 2].selector);
+    pane_add(p, LOOK_PLAIN, "cr3 %08llx  cr2 %08llx",
+             (unsigned long long)st.cr3, (unsigned long long)st.cr2);
+    x86_cr0_text(text, sizeof(text), st.cr0);
+    pane_add(p, LOOK_DIM, "%s", text);
+    x86_cr4_text(text, sizeof(text), st.cr4);
+    pane_add(p, LOOK_DIM, "%s", text);
+}

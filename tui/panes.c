@@ -1,0 +1,254 @@
+/* The table of panes, and what all panes have in common. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/pane.h"
+
+/* clang-format off */
+static const struct pane_class classes[] = {
+    { "code",    "code",          NULL,      true,  false, pane_code_refresh },
+    { "cpu",     "cpu",           NULL,      false, false, pane_cpu_refresh },
+    { "source",  "source",        NULL,      true,  false, pane_source_refresh },
+    { "regs",    "registers",     "regs",    false, false, NULL },
+    { "segs",    "segments",      "segs",    false, false, NULL },
+    { "fpu",     "x87 and SSE",   "fpu",     false, false, NULL },
+    { "memory",  "memory",        "memory",  true,  false, NULL },
+    { "stack",   "stack",         "stack",   false, false, NULL },
+    { "walk",    "page walk",     "walk",    true,  false, NULL },
+    { "tree",    "page tables",   "tree",    false, false, NULL },
+    { "exits",   "exits",         "exits",   false, false, NULL },
+    { "gdt",     "GDT",           "gdt",     false, false, NULL },
+    { "ldt",     "LDT",           "ldt",     false, false, NULL },
+    { "idt",     "IDT",           "idt",     false, false, NULL },
+    { "tss",     "TSS",           "tss",     false, false, NULL },
+    { "devices", "devices",       "devices", false, false, NULL },
+    { "screen",  "guest screen",  "screen",  false, false, NULL },
+    { "e820",    "physical map",  "e820",    false, false, NULL },
+    { "ports",   "ports",         "ports",   false, false, NULL },
+    { "points",  "stop points",   "points",  false, false, NULL },
+    { "why",     "why",           "why",     false, false, NULL },
+    { "stats",   "statistics",    "stats",   false, false, NULL },
+    { "console", "guest console", NULL,      false, true,  NULL },
+    { "log",     "log",           NULL,      false, true,  NULL },
+};
+/* clang-format on */
+
+const struct pane_class *pane_class_nth(size_t n)
+{
+    return n < ARRAY_SIZE(classes) ? &classes[n] : NULL;
+}
+
+const struct pane_class *pane_class_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+        if (strcmp(classes[i].name, name) == 0)
+            return &classes[i];
+    return NULL;
+}
+
+void pane_init(struct pane *p, const struct pane_class *class)
+{
+    *p = (struct pane){.class = class};
+}
+
+void pane_clear(struct pane *p)
+{
+    for (size_t i = 0; i < p->lines; i++)
+        free(p->line[i].text);
+    p->lines = 0;
+}
+
+void pane_fini(struct pane *p)
+{
+    pane_clear(p);
+    free(p->line);
+    *p = (struct pane){0};
+}
+
+void pane_show(struct pane *p, const struct pane_class *class)
+{
+    struct rect area = p->area;
+
+    pane_fini(p);
+    pane_init(p, class);
+    p->area = area;
+}
+
+/* ---- where the pane was
+ * ------------------------------------------------------ */
+
+void pane_go(struct pane *p, const char *arg)
+{
+    if (p->history_at == PANE_HISTORY - 1) { /* forget the oldest */
+        memmove(p->history[0], p->history[1],
+                sizeof(p->history) - sizeof(p->history[0]));
+        p->history_at--;
+    }
+    snprintf(p->history[p->history_at++], sizeof(p->history[0]), "%s", p->arg);
+    p->history_len = p->history_at;
+    snprintf(p->arg, sizeof(p->arg), "%s", arg);
+    p->top = p->cursor = 0;
+}
+
+static bool move_in_history(struct pane *p, int by)
+{
+    char here[sizeof(p->arg)];
+
+    if ((by < 0 && p->history_at == 0) ||
+        (by > 0 && p->history_at >= p->history_len))
+        return false;
+    snprintf(here, sizeof(here), "%s", p->arg);
+    if (by < 0)
+        p->history_at--;
+    snprintf(p->arg, sizeof(p->arg), "%s", p->history[p->history_at]);
+    snprintf(p->history[p->history_at], sizeof(p->history[0]), "%s", here);
+    if (by > 0)
+        p->history_at++;
+    p->top = p->cursor = 0;
+    return true;
+}
+
+bool pane_back(struct pane *p)
+{
+    return move_in_history(p, -1);
+}
+
+bool pane_forward(struct pane *p)
+{
+    return move_in_history(p, 1);
+}
+
+/* ---- content
+ * ------------------------------------------------------------------ */
+
+struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
+{
+    struct pane_line *l;
+    va_list ap;
+
+    if (p->lines == p->cap) {
+        p->cap = p->cap ? 2 * p->cap : 64;
+        p->line = reallocarray(p->line, p->cap, sizeof(*p->line));
+        assert(p->line && "out of memory");
+    }
+    l = &p->line[p->lines++];
+    *l = (struct pane_line){.look = look};
+    va_start(ap, fmt);
+    if (vasprintf(&l->text, fmt, ap) < 0)
+        l->text = NULL;
+    va_end(ap);
+    assert(l->text && "out of memory");
+    return l;
+}
+
+static void add_doc_line(void *opaque, const char *text, enum doc_mark mark)
+{
+    static const enum look looks[] = {
+        [DOC_PLAIN] = LOOK_PLAIN,     [DOC_CHANGED] = LOOK_CHANGED,
+        [DOC_CURRENT] = LOOK_CURRENT, [DOC_FAULT] = LOOK_FAULT,
+        [DOC_DIM] = LOOK_DIM,         [DOC_NAME] = LOOK_NAME,
+    };
+    struct pane_line *l = pane_add(opaque, looks[mark], "%s", text);
+    unsigned long long addr;
+
+    if (sscanf(text, " %8llx ", &addr) == 1 &&
+        strspn(text, " 0123456789abcdef") >= 8) {
+        l->addr = addr;
+        l->has_addr = true;
+    }
+}
+
+void pane_add_doc(struct pane *p, const struct doc *doc)
+{
+    doc_lines(doc, add_doc_line, p);
+}
+
+static void refresh_view(struct pane *p, struct command_ctx *ctx)
+{
+    const struct view *view = view_find(p->class->view);
+    struct view_ctx vc = {
+        .vm = ctx->vm,
+        .dbg = ctx->dbg,
+        .sym = ctx->sym,
+        .prev = ctx->has_prev ? &ctx->prev : NULL,
+    };
+    char name[32], arg[sizeof(p->arg)];
+    char *argv[] = {name, arg, NULL};
+    struct doc doc;
+
+    snprintf(name, sizeof(name), "%s", view->name);
+    snprintf(arg, sizeof(arg), "%s", p->arg);
+    if (!arg[0] && strcmp(name, "memory") == 0)
+        strcpy(arg, "esp"); /* somewhere to begin */
+    doc_init(&doc, name);
+    view->fn(&vc, arg[0] ? 2 : 1, argv, &doc);
+    pane_add_doc(p, &doc);
+    doc_fini(&doc);
+}
+
+void pane_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    if (!p->class->view && !p->class->refresh)
+        return; /* the screen fills it */
+    pane_clear(p);
+    if (p->class->refresh)
+        p->class->refresh(p, ctx);
+    else
+        refresh_view(p, ctx);
+    if (p->cursor >= p->lines)
+        p->cursor = p->lines ? p->lines - 1 : 0;
+}
+
+/* ---- drawing
+ * -------------------------------------------------------------------- */
+
+static void draw_title(const struct pane *p, struct surface *s, bool focus)
+{
+    enum look look = focus ? LOOK_FOCUS : LOOK_TITLE;
+    char title[160];
+
+    surface_fill(s, p->area, 0, look, 0x2500);
+    snprintf(title, sizeof(title), " %s%s%s ", p->class->title,
+             p->arg[0] ? ": " : "", p->arg);
+    surface_text(s, p->area, 1, 0, look, title);
+    if (p->lines + 1 > p->area.h && p->area.w > 30) {
+        snprintf(title, sizeof(title), " %zu/%zu ", p->cursor + 1, p->lines);
+        surface_text(s, p->area, p->area.w - (unsigned)strlen(title) - 1, 0,
+                     look, title);
+    }
+}
+
+/* Moves the top so that the cursor is in sight. */
+static void scroll(struct pane *p, size_t rows)
+{
+    if (p->class->at_end && p->lines > rows)
+        p->cursor = p->cursor < p->lines ? p->cursor : p->lines - 1;
+    if (p->cursor < p->top)
+        p->top = p->cursor;
+    if (rows && p->cursor >= p->top + rows)
+        p->top = p->cursor - rows + 1;
+    if (rows && p->top + rows > p->lines)
+        p->top = p->lines > rows ? p->lines - rows : 0;
+}
+
+void pane_draw(struct pane *p, struct surface *s, bool focus)
+{
+    size_t rows = p->area.h > 1 ? p->area.h - 1 : 0;
+
+    if (p->area.h == 0 || p->area.w == 0)
+        return;
+    draw_title(p, s, focus);
+    scroll(p, rows);
+    for (size_t i = 0; i < rows && p->top + i < p->lines; i++) {
+        const struct pane_line *l = &p->line[p->top + i];
+        bool here = focus && p->top + i == p->cursor;
+
+        if (l->look == LOOK_CURRENT)
+            surface_fill(s, p->area, (unsigned)i + 1, LOOK_CURRENT, ' ');
+        surface_text(s, p->area, 1, (unsigned)i + 1, l->look, l->text);
+        if (here)
+            surface_text(s, p->area, 0, (unsigned)i + 1, LOOK_FOCUS, ">");
+    }
+}

@@ -1,0 +1,336 @@
+/* The screen's model and main loop: look at the machine, paint, take a key. */
+#include "tui/screen.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/host/chardev_host.h"
+#include "vmm/x86/text.h"
+
+#define REFRESH_MS 200 /* while the guest runs */
+
+void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(sc->message, sizeof(sc->message), fmt, ap);
+    va_end(ap);
+    sc->message_bad = bad;
+}
+
+struct pane *screen_focus(struct screen *sc)
+{
+    return &sc->pane[sc->focus];
+}
+
+/* ---- looking at the machine
+ * --------------------------------------------------- */
+
+/* One byte of the guest's serial output, as lines of text. */
+static void guest_byte(struct pane *p, char c)
+{
+    struct pane_line *l = p->lines ? &p->line[p->lines - 1] : NULL;
+    size_t n;
+
+    if (c == '\n' || !l) {
+        pane_add(p, LOOK_PLAIN, "%s", "");
+        p->cursor = p->lines - 1;
+        l = &p->line[p->lines - 1];
+    }
+    n = strlen(l->text);
+    if (c == '\b' && n) {
+        l->text[n - 1] = '\0';
+    } else if (isprint((unsigned char)c) && n < 255) {
+        l->text = realloc(l->text, n + 2);
+        assert(l->text && "out of memory");
+        l->text[n] = c;
+        l->text[n + 1] = '\0';
+    }
+}
+
+static void take_console(struct screen *sc)
+{
+    const char *text;
+    size_t len;
+
+    if (!sc->console)
+        return;
+    text = chardev_memory_output(sc->console, &len);
+    for (; sc->guest_taken < len; sc->guest_taken++)
+        guest_byte(&sc->guest, text[sc->guest_taken]);
+}
+
+/* What the log and the console have, in the panes that show them. */
+static void copy_lines(struct pane *to, const struct pane *from)
+{
+    bool at_end = to->lines == 0 || to->cursor + 1 >= to->lines;
+
+    pane_clear(to);
+    for (size_t i = 0; i < from->lines; i++)
+        pane_add(to, from->line[i].look, "%s", from->line[i].text);
+    if (at_end && to->lines)
+        to->cursor = to->lines - 1;
+}
+
+static int look(struct debug *d, void *arg)
+{
+    struct screen *sc = arg;
+
+    vm_get_state(sc->ctx->vm, &sc->st);
+    sc->stop = *debug_last_stop(d);
+    sc->icount = vm_vcpu(sc->ctx->vm)->icount;
+    take_console(sc);
+    for (unsigned i = 0; i < sc->panes; i++) {
+        struct pane *p = &sc->pane[i];
+
+        if (p->area.h == 0)
+            continue;
+        if (strcmp(p->class->name, "console") == 0)
+            copy_lines(p, &sc->guest);
+        else if (strcmp(p->class->name, "log") == 0)
+            copy_lines(p, &sc->log);
+        else
+            pane_refresh(p, sc->ctx);
+    }
+    return 0;
+}
+
+void screen_refresh(struct screen *sc)
+{
+    sc->running = debug_server_running(sc->srv);
+    debug_server_call(sc->srv, look, sc);
+}
+
+/* ---- painting
+ * ------------------------------------------------------------------ */
+
+static void paint_status(struct screen *sc)
+{
+    struct rect row = {0, 0, sc->surface.w, 1};
+    char text[256], where[96];
+    uint64_t rip = sc->st.rip;
+
+    if (x86_mode(&sc->st) != X86_MODE_LONG64)
+        rip += sc->st.seg[X86_CS].base;
+    symbols_format(sc->ctx->sym, rip, where, sizeof(where));
+    surface_fill(&sc->surface, row, 0, LOOK_BAR, ' ');
+    snprintf(text, sizeof(text), " %s CPL%u | %s | %s | %s | %llu insns",
+             x86_mode_name(x86_mode(&sc->st)), x86_cpl(&sc->st),
+             vm_accel_name(sc->ctx->vm), where,
+             sc->running ? "RUNNING" : debug_reason_name(sc->stop.reason),
+             (unsigned long long)sc->icount);
+    surface_text(&sc->surface, row, 0, 0, LOOK_BAR, text);
+}
+
+static void paint_hints(struct screen *sc)
+{
+    struct rect row = {0, sc->surface.h - 1, sc->surface.w, 1};
+    unsigned x = 0;
+
+    surface_fill(&sc->surface, row, 0, LOOK_BAR, ' ');
+#define REQUEST(id, key, name, hint, help)                                     \
+    if ((hint)[0]) {                                                           \
+        x += 1 +                                                               \
+             surface_text(&sc->surface, row, x, 0, LOOK_BAR, name ":" hint);   \
+    }
+#include "tui/request.def"
+#undef REQUEST
+}
+
+/* The guest's last line, then what we have to say or what is being typed. */
+static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
+{
+    static const char *const prompts[] = {
+        [INPUT_NONE] = "",       [INPUT_COMMAND] = ":",
+        [INPUT_GO] = "go to: ",  [INPUT_SEARCH] = "/",
+        [INPUT_VIEW] = "show: ", [INPUT_TYPE] = "typing to the guest; Esc ends",
+    };
+    struct rect row = {0, sc->surface.h - 3, sc->surface.w, 1};
+    const char *last = "";
+
+    for (size_t i = sc->guest.lines; i-- > 0 && !last[0];)
+        last = sc->guest.line[i].text;
+    surface_text(&sc->surface, row, 0, 0, LOOK_DIM, "guest: ");
+    surface_text(&sc->surface, row, 7, 0, LOOK_PLAIN, last);
+    row.y++;
+    *x = sc->surface.w;
+    *y = row.y;
+    if (sc->input == INPUT_NONE) {
+        surface_text(&sc->surface, row, 0, 0,
+                     sc->message_bad ? LOOK_FAULT : LOOK_PLAIN, sc->message);
+        return;
+    }
+    *x = surface_text(&sc->surface, row, 0, 0, LOOK_NAME, prompts[sc->input]);
+    if (sc->input != INPUT_TYPE)
+        *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
+}
+
+static void paint_help(struct screen *sc)
+{
+    struct rect all = {0, 1, sc->surface.w, sc->surface.h - 1};
+    char line[128];
+    unsigned y = 0;
+
+    for (unsigned i = 0; i < all.h; i++)
+        surface_fill(&sc->surface, all, i, LOOK_PLAIN, ' ');
+    surface_text(&sc->surface, all, 1, y++, LOOK_NAME,
+                 "Keys (any key goes on)");
+#define REQUEST(id, key, name, hint, help)                                     \
+    snprintf(line, sizeof(line), " %-6s %s", name, help);                      \
+    surface_text(&sc->surface, all, (y / (all.h - 1)) * 62, y % (all.h - 1),   \
+                 LOOK_PLAIN, line);                                            \
+    y++;
+#include "tui/request.def"
+#undef REQUEST
+}
+
+void screen_paint(struct screen *sc)
+{
+    unsigned x, y;
+
+    if (sc->surface.w != sc->term.w || sc->surface.h != sc->term.h) {
+        surface_fini(&sc->surface);
+        surface_init(&sc->surface, sc->term.w, sc->term.h);
+    }
+    surface_clear(&sc->surface);
+    x = sc->surface.w;
+    y = 0;
+    if (sc->surface.h >= 4) {
+        for (unsigned i = 0; i < sc->panes; i++)
+            pane_draw(&sc->pane[i], &sc->surface, i == sc->focus);
+        paint_lines(sc, &x, &y);
+        paint_hints(sc);
+        if (sc->help)
+            paint_help(sc);
+    }
+    if (sc->surface.h >= 1)
+        paint_status(sc);
+    sc->term.ops->present(&sc->term, &sc->surface, x, y);
+    if (sc->record)
+        record_frame(sc->record, &sc->surface);
+}
+
+/* ---- running
+ * -------------------------------------------------------------------- */
+
+/* On the vCPU's thread. */
+static void on_stop(void *opaque, const struct debug_stop *stop)
+{
+    struct screen *sc = opaque;
+
+    (void)stop;
+    atomic_store(&sc->stop_news, true);
+    sc->term.ops->wake(&sc->term);
+}
+
+static int remember_state(struct debug *d, void *arg)
+{
+    struct screen *sc = arg;
+
+    (void)d;
+    sc->ctx->has_prev = vm_get_state(sc->ctx->vm, &sc->ctx->prev) == 0;
+    return 0;
+}
+
+void screen_resume(struct screen *sc, enum debug_run_kind kind, uint64_t addr)
+{
+    struct debug_run how = {.kind = kind, .addr = addr};
+    enum vm_stop_reason off = vm_stop_reason(sc->ctx->vm);
+    int err;
+
+    if (off != VM_STOP_NONE && off != VM_STOP_DEBUG) {
+        screen_say(sc, true, "the machine is off (%s); :reset starts it again",
+                   vm_stop_text(sc->ctx->vm));
+        return;
+    }
+    debug_server_call(sc->srv, remember_state, sc);
+    err = debug_server_resume(sc->srv, &how);
+    if (err)
+        screen_say(sc, true, "the guest runs already; ^C stops it");
+    else
+        screen_say(sc, false, "running; ^C stops the guest");
+}
+
+static void hear_stop(struct screen *sc)
+{
+    if (!atomic_exchange(&sc->stop_news, false))
+        return;
+    screen_refresh(sc);
+    screen_say(sc, sc->stop.reason == DEBUG_REASON_TRIPLE_FAULT, "%s",
+               sc->stop.text);
+}
+
+/* A stop is seen before the next key: recorded keys depend on it. */
+static void wait_patiently(struct screen *sc)
+{
+    while (sc->term.patient && debug_server_running(sc->srv))
+        usleep(1000);
+}
+
+static void main_loop(struct screen *sc)
+{
+    while (!sc->quit) {
+        int key;
+
+        wait_patiently(sc);
+        hear_stop(sc);
+        screen_paint(sc);
+        key = sc->term.ops->key(
+            &sc->term, debug_server_running(sc->srv) ? REFRESH_MS : -1);
+        if (key == TERM_EOF)
+            break;
+        if (key != TERM_NONE)
+            screen_key(sc, key);
+        else if (debug_server_running(sc->srv))
+            screen_refresh(sc);
+    }
+    wait_patiently(sc);
+    hear_stop(sc);
+    screen_paint(sc);
+}
+
+/* `:c` and its like: the run goes through the server, like the keys. */
+static int resume_hook(void *opaque, const struct debug_run *how)
+{
+    struct screen *sc = opaque;
+
+    return debug_server_resume(sc->srv, how);
+}
+
+void screen_run(const struct screen_config *cfg)
+{
+    struct screen *sc = calloc(1, sizeof(*sc));
+
+    assert(sc && "out of memory");
+    sc->ctx = cfg->ctx;
+    sc->srv = cfg->srv;
+    sc->console = cfg->console;
+    sc->term = cfg->term;
+    sc->client = (struct debug_client){"screen", on_stop, NULL, sc, NULL};
+    sc->ctx->resume = resume_hook;
+    sc->ctx->resume_opaque = sc;
+    pane_init(&sc->log, pane_class_find("log"));
+    pane_init(&sc->guest, pane_class_find("console"));
+    if (cfg->record)
+        record_create(&sc->record, cfg->record, sc->term.w, sc->term.h);
+    debug_server_attach(sc->srv, &sc->client);
+    layout_apply(sc);
+    screen_refresh(sc);
+    screen_say(sc, false,
+               "s steps, c continues, ? explains, :help lists commands");
+    main_loop(sc);
+    debug_server_detach(sc->srv, &sc->client);
+    sc->term.ops->fini(&sc->term);
+    record_destroy(sc->record);
+    for (unsigned i = 0; i < sc->panes; i++)
+        pane_fini(&sc->pane[i]);
+    pane_fini(&sc->log);
+    pane_fini(&sc->guest);
+    surface_fini(&sc->surface);
+    free(sc);
+}

@@ -1,0 +1,217 @@
+/* The terminal, by ncurses.  Nothing else in Ringside includes curses. */
+#include <curses.h>
+#include <errno.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "tui/term.h"
+#include "vmm/base/log.h"
+
+struct curses_state {
+    int wake_fd;
+    chtype look[LOOK_COUNT];
+    bool utf8;
+};
+
+/* Blue, yellow and magenta differ for every kind of colour vision. */
+static const struct {
+    short fg;
+    attr_t attr;
+} theme[LOOK_COUNT] = {
+    [LOOK_PLAIN] = {-1, A_NORMAL},
+    [LOOK_CHANGED] = {COLOR_YELLOW, A_BOLD},
+    [LOOK_CURRENT] = {-1, A_REVERSE},
+    [LOOK_FAULT] = {COLOR_MAGENTA, A_BOLD},
+    [LOOK_DIM] = {-1, A_DIM},
+    [LOOK_NAME] = {COLOR_CYAN, A_BOLD},
+    [LOOK_TITLE] = {COLOR_BLUE, A_NORMAL},
+    [LOOK_FOCUS] = {COLOR_YELLOW, A_BOLD},
+    [LOOK_BAR] = {-1, A_REVERSE},
+};
+
+static void curses_fini(struct term *t)
+{
+    struct curses_state *cs = t->state;
+
+    endwin();
+    close(cs->wake_fd);
+    free(cs);
+}
+
+static chtype plain_char(uint32_t ch)
+{
+    if (ch >= 0x2500 && ch < 0x2580)
+        return '-';
+    return ch < 0x80 ? ch : '?';
+}
+
+static void put_cell(const struct curses_state *cs, const struct cell *c)
+{
+    attrset((int)cs->look[c->look]);
+    if (c->ch < 0x80 || !cs->utf8) {
+        addch(plain_char(c->ch));
+    } else {
+        struct strbuf sb;
+
+        strbuf_init(&sb);
+        surface_utf8(&sb, c->ch);
+        addstr(strbuf_str(&sb));
+        strbuf_fini(&sb);
+    }
+}
+
+static void curses_present(struct term *t, const struct surface *s, unsigned x,
+                           unsigned y)
+{
+    const struct curses_state *cs = t->state;
+
+    for (unsigned row = 0; row < s->h; row++) {
+        move((int)row, 0);
+        for (unsigned col = 0; col < s->w; col++)
+            put_cell(cs, &s->cell[(size_t)row * s->w + col]);
+    }
+    curs_set(x < s->w);
+    if (x < s->w)
+        move((int)y, (int)x);
+    refresh();
+}
+
+static void update_size(struct term *t)
+{
+    t->w = COLS > 0 ? (unsigned)COLS : 1;
+    t->h = LINES > 0 ? (unsigned)LINES : 1;
+}
+
+static int mouse_key(struct term *t)
+{
+    MEVENT ev;
+
+    if (getmouse(&ev) != OK)
+        return TERM_NONE;
+    t->click_x = ev.x > 0 ? (unsigned)ev.x : 0;
+    t->click_y = ev.y > 0 ? (unsigned)ev.y : 0;
+    if (ev.bstate & BUTTON4_PRESSED)
+        return TERM_WHEEL_UP;
+    if (ev.bstate & BUTTON5_PRESSED)
+        return TERM_WHEEL_DOWN;
+    return TERM_CLICK;
+}
+
+static int translate(struct term *t, int ch)
+{
+    static const struct {
+        int curses, ours;
+    } keys[] = {
+        {KEY_UP, TERM_UP},        {KEY_DOWN, TERM_DOWN},
+        {KEY_LEFT, TERM_LEFT},    {KEY_RIGHT, TERM_RIGHT},
+        {KEY_PPAGE, TERM_PGUP},   {KEY_NPAGE, TERM_PGDN},
+        {KEY_HOME, TERM_HOME},    {KEY_END, TERM_END},
+        {KEY_BTAB, TERM_BACKTAB}, {KEY_BACKSPACE, TERM_BACKSPACE},
+        {KEY_ENTER, '\r'},        {'\n', '\r'},
+        {0x7f, TERM_BACKSPACE},   {KEY_CTRL('h'), TERM_BACKSPACE},
+    };
+
+    if (ch == KEY_RESIZE) {
+        update_size(t);
+        return TERM_RESIZE;
+    }
+    if (ch == KEY_MOUSE)
+        return mouse_key(t);
+    if (ch >= KEY_F(1) && ch <= KEY_F(12))
+        return TERM_F1 + (ch - KEY_F(1));
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].curses == ch)
+            return keys[i].ours;
+    return ch < 0x100 ? ch : TERM_NONE;
+}
+
+static int curses_key(struct term *t, int timeout_ms)
+{
+    struct curses_state *cs = t->state;
+    struct pollfd fds[] = {
+        {.fd = STDIN_FILENO, .events = POLLIN},
+        {.fd = cs->wake_fd, .events = POLLIN},
+    };
+    uint64_t drain;
+    int ch = getch(); /* what curses has read already */
+
+    if (ch == ERR) {
+        poll(fds, ARRAY_SIZE(fds), timeout_ms);
+        if (read(cs->wake_fd, &drain, sizeof(drain)) < 0 && errno != EAGAIN)
+            return TERM_EOF;
+        if (fds[0].revents & (POLLHUP | POLLERR))
+            return TERM_EOF;
+        ch = getch();
+    }
+    return ch == ERR ? TERM_NONE : translate(t, ch);
+}
+
+static void curses_wake(struct term *t)
+{
+    struct curses_state *cs = t->state;
+    uint64_t one = 1;
+    ssize_t n = write(cs->wake_fd, &one, sizeof(one));
+
+    (void)n; /* full: it is awake already */
+}
+
+static void curses_redraw(struct term *t)
+{
+    (void)t;
+    clearok(stdscr, TRUE);
+}
+
+static void init_theme(struct curses_state *cs, bool mono)
+{
+    bool colours = !mono && has_colors() && start_color() == OK &&
+                   use_default_colors() == OK;
+
+    for (unsigned i = 0; i < LOOK_COUNT; i++) {
+        cs->look[i] = theme[i].attr;
+        if (colours && theme[i].fg >= 0) {
+            init_pair((short)(i + 1), theme[i].fg, -1);
+            cs->look[i] |= (chtype)COLOR_PAIR(i + 1);
+        }
+    }
+}
+
+int term_curses_init(struct term *t, bool mono)
+{
+    static const struct term_ops ops = {
+        .fini = curses_fini,
+        .present = curses_present,
+        .key = curses_key,
+        .wake = curses_wake,
+        .redraw = curses_redraw,
+    };
+    struct curses_state *cs = calloc(1, sizeof(*cs));
+    const char *lang;
+
+    if (!cs)
+        return -ENOMEM;
+    lang = setlocale(LC_CTYPE, "");
+    cs->utf8 = lang && (strstr(lang, "UTF-8") || strstr(lang, "utf8"));
+    cs->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (cs->wake_fd < 0 || !newterm(NULL, stdout, stdin)) {
+        log_error("the terminal '%s' cannot show the screen; use --repl",
+                  getenv("TERM") ? getenv("TERM") : "");
+        free(cs);
+        return -EINVAL;
+    }
+    raw();
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    set_escdelay(25);
+    mousemask(ALL_MOUSE_EVENTS, NULL);
+    mouseinterval(0);
+    init_theme(cs, mono);
+    *t = (struct term){.ops = &ops, .state = cs};
+    update_size(t);
+    return 0;
+}
