@@ -73,10 +73,10 @@ void clock_timer_snap(struct clock *clk, struct clock_timer *t, struct snap *s)
     clock_disarm(clk, t);
     /* The clock's own counter, which all its timers' records carry. */
     clk->next_order = waits_for[2];
+    t->order = waits_for[1];
     if (waits_for[0] == CLOCK_NEVER)
         return;
     t->deadline = waits_for[0];
-    t->order = waits_for[1];
     insert(clk, t);
 }
 
