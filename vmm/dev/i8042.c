@@ -296,11 +296,16 @@ static void write_keyboard(struct i8042 *k, uint8_t byte)
 
 /* ---- controller --------------------------------------------------------- */
 
+static void drive_a20(const struct i8042 *k)
+{
+    if (k->out.set_a20)
+        k->out.set_a20(k->out.opaque, k->outport & OUT_A20);
+}
+
 static void write_outport(struct i8042 *k, uint8_t value)
 {
     k->outport = value | OUT_RUN;
-    if (k->out.set_a20)
-        k->out.set_a20(k->out.opaque, value & OUT_A20);
+    drive_a20(k);
     if (!(value & OUT_RUN) && k->out.reset)
         k->out.reset(k->out.opaque, "i8042");
 }
@@ -524,6 +529,8 @@ static void i8042_snap(struct device *dev, struct snap *s)
     k->key_head %= KEYS_SIZE;
     if (k->reply_count > REPLIES_SIZE || k->key_count > KEYS_SIZE)
         k->reply_count = k->key_count = 0;
+    if (!s->saving && !s->err)
+        drive_a20(k);
 }
 
 void i8042_connect(struct device *dev, const struct i8042_outputs *out)

@@ -14,8 +14,8 @@ extern const struct device_class i8042_class;
 /* The controller's output port.  Every function may be NULL. */
 struct i8042_outputs {
     void *opaque;
-    /* Bit 1, told at each write and at RESET (then: on).  The board ORs it
-     * with port 92h's. */
+    /* Bit 1, told at each write, restore and RESET (then: on).  The board ORs
+     * it with port 92h's. */
     void (*set_a20)(void *opaque, bool on);
     /* Bit 0 pulled low, or command FEh; WHO is "i8042". */
     void (*reset)(void *opaque, const char *who);

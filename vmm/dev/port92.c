@@ -70,6 +70,8 @@ static void port92_snap(struct device *dev, struct snap *s)
     struct port92 *p = dev->state;
 
     snap_field(s, p->value);
+    if (!s->saving && !s->err)
+        drive_a20(p);
 }
 
 void port92_connect(struct device *dev, const struct port92_outputs *out)

@@ -127,9 +127,9 @@ static void board_close(struct board *b)
 static void board_copy(struct board *from, struct board *to)
 {
     to->r.now = from->r.now;
-    to->seen = from->seen;
     for (unsigned i = 0; i < CHIPS; i++)
         rig_copy_device(from->dev[i], to->dev[i]);
+    to->seen = from->seen; /* restoring tells A20 again */
 }
 
 /* xorshift64*, so that a seed is the same test everywhere. */

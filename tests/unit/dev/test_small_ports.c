@@ -59,6 +59,10 @@ static void port92_gates_a20_and_resets(void **state)
     assert_int_equal(inb(&r, 0x92), 2);
     outb(&r, 0x92, 0);
     assert_false(s.a20);
+    outb(&r, 0x92, 2);
+    s.a20 = false;
+    rig_copy_device(dev, dev); /* a restore tells the board again */
+    assert_true(s.a20);
     outb(&r, 0x92, 3);
     assert_int_equal(s.resets, 1);
     assert_string_equal(s.who, "port 92h");
