@@ -1,11 +1,13 @@
 /*
  * The state a PC's firmware hands over: see firmware.h.  The calls it offers
- * (INT 10h and so on) are bios.S; the tables' contents are tables.c.
+ * (INT 10h and so on) are bios*.c; the tables' contents are tables.c.
  */
 #include "vmm/machine/firmware.h"
 
 #include <string.h>
 
+#include "vmm/machine/bios.h"
+#include "vmm/machine/bios_layout.h"
 #include "vmm/machine/tables.h"
 
 /* ---- memory map --------------------------------------------------------- */
@@ -91,6 +93,29 @@ static void install_gdt(uint8_t rom[ROM_SIZE])
     memcpy(rom + ROM_GDT, gdt, sizeof(gdt));
 }
 
+/* ---- interrupt vectors --------------------------------------------------- */
+
+/* One row of the table at the start of bios_rom. */
+struct rom_vector {
+    uint16_t vector, offset;
+};
+
+static void install_vectors(struct machine *m)
+{
+    struct rom_vector v[256];
+    unsigned rows = 0;
+
+    do
+        memcpy(&v[rows], bios_rom + rows * sizeof(v[0]), sizeof(v[0]));
+    while (v[rows++].vector != 0xffff);
+    for (unsigned i = 0; i < 256; i++)
+        put16(m, 4 * i, v[rows - 1].offset);
+    for (unsigned i = 0; i < 256; i++)
+        put16(m, 4 * i + 2, ROM_BASE >> 4);
+    for (unsigned i = 0; i + 1 < rows; i++)
+        put16(m, 4 * v[i].vector, v[i].offset);
+}
+
 static void install_rom(struct machine *m, uint8_t rom[ROM_SIZE])
 {
     /* mov al, 6; out CF9h (dx), al; hlt; jmp: real hardware would restart */
@@ -100,6 +125,7 @@ static void install_rom(struct machine *m, uint8_t rom[ROM_SIZE])
     tables_build_mp(rom);
     tables_build_acpi(rom);
     install_gdt(rom);
+    memcpy(rom + ROM_BIOS, bios_rom, (size_t)(bios_rom_end - bios_rom));
     memcpy(rom + 0xfff0, restart, 5);
     memcpy(rom + 0xffe0, restart, sizeof(restart));
     rom[0xfff0] = 0xeb; /* jmp short FFE0h */
@@ -115,10 +141,11 @@ static void program_chips(struct machine *m)
 {
     /* clang-format off */
     static const struct { uint16_t port; uint8_t value; } post[] = {
+        /* 18.2 Hz; before ICW1, which forgets the edge that this makes */
+        { 0x43, 0x36 }, { 0x40, 0x00 }, { 0x40, 0x00 },
         { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 },
         { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 },
         { 0x21, 0xf8 }, { 0xa1, 0xff }, /* open: timer, keyboard, cascade */
-        { 0x43, 0x36 }, { 0x40, 0x00 }, { 0x40, 0x00 }, /* 18.2 Hz */
         { 0x92, 0x02 }, /* A20 open */
     };
     /* clang-format on */
@@ -129,11 +156,10 @@ static void program_chips(struct machine *m)
 
 void firmware_install(struct machine *m)
 {
-    static const uint8_t zero[0x400] = {0};
     uint8_t rom[ROM_SIZE] = {0};
 
-    mem_write(&m->mem, 0, zero, sizeof(zero));
     install_rom(m, rom);
+    install_vectors(m);
     install_bda(m);
     install_ebda(m);
     program_chips(m);

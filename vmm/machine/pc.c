@@ -17,6 +17,7 @@
 #include "vmm/base/log.h"
 #include "vmm/dev/acpi_pm.h"
 #include "vmm/dev/ata.h"
+#include "vmm/dev/bios_call.h"
 #include "vmm/dev/debug_exit.h"
 #include "vmm/dev/debugcon.h"
 #include "vmm/dev/i8042.h"
@@ -30,6 +31,7 @@
 #include "vmm/dev/post80.h"
 #include "vmm/dev/rst_cnt.h"
 #include "vmm/dev/vga_text.h"
+#include "vmm/machine/bios.h"
 #include "vmm/machine/firmware.h"
 #include "vmm/machine/machine.h"
 
@@ -84,6 +86,7 @@ static const struct board_row board[] = {
     { .class = &port92_class,     .name = "port92",     .base = 0x92 },
     { .class = &rst_cnt_class,    .name = "rst-cnt",    .base = 0xcf9 },
     { .class = &post80_class,     .name = "post80",     .base = 0x80 },
+    { .class = &bios_call_class,  .name = "bios-call",  .base = BIOS_CALL_BASE },
     { .class = &debugcon_class,   .name = "debugcon",   .base = 0xe9 },
     { .class = &debug_exit_class, .name = "debug-exit", .base = 0xf4 },
 };
@@ -244,6 +247,8 @@ static void connect_outputs(struct pc *pc)
                   &(struct i8042_outputs){pc, i8042_a20, reset_wish});
     rst_cnt_connect(machine_find(m, "rst-cnt"),
                     &(struct rst_cnt_outputs){pc, reset_wish});
+    bios_call_connect(machine_find(m, "bios-call"),
+                      (struct bios_service){bios_call, m});
     debugcon_connect(machine_find(m, "debugcon"),
                      &(struct debugcon_outputs){host->opaque, host->console});
     debug_exit_connect(

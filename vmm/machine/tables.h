@@ -15,7 +15,7 @@
 #define ROM_ACPI     0x1000u /* the RSDP; the other tables follow */
 #define ROM_ACPI_END 0x3000u
 #define ROM_GDT      0x7000u /* for guests that are entered in protected mode */
-#define ROM_BIOS     0x8000u /* code */
+#define ROM_BIOS     0x8000u /* code: ROM_BIOS_OFFSET of bios_layout.h */
 
 /* The firmware's control structure is written to: it lies in the EBDA. */
 #define EBDA_BASE 0x9fc00u
