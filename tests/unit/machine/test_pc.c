@@ -117,7 +117,6 @@ static void test_memory(void **state)
     assert_int_equal(machine_create(&m, &cfg, source, &b), 0);
     assert_null(mem_find(&m->mem, MIB));
     machine_destroy(m);
-    log_set_level((enum log_level) - 1);
     cfg.mem_bytes = MIB / 2;
     assert_int_equal(machine_create(&m, &cfg, source, &b), -EINVAL);
     cfg.mem_bytes = 3073ull * MIB;
