@@ -125,5 +125,6 @@ $(BUILD)/docs/ringside.1: $(BUILD)/ringside
 # INSTALL_GUESTS.
 -include labs/guests/guests.mk
 include tests/diff/diff.mk
+-include tests/guest/priv/priv.mk
 
 -include $(OBJS:.o=.d) $(addsuffix .d,$(UNIT_BINS))
