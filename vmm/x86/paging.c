@@ -13,6 +13,10 @@
 #define PTE_XD  BIT64(63)
 #define ADDR_52 0x000ffffffffff000ull
 
+/* MAXPHYADDR without long mode, as CPUID leaf 80000008h has it. */
+#define PAE_PHYS_BITS  36
+#define PDPTE_RESERVED (~(BIT64(PAE_PHYS_BITS) - 1) | 0x1e6)
+
 struct level {
     const char *table;
     uint8_t shift;
@@ -142,7 +146,7 @@ static uint64_t reserved_bits(const struct x86_paging *pg,
     if (!pg->nxe)
         mask |= PTE_XD;
     if (pg->mode == X86_PAGING_PAE)
-        mask |= 0x7ff0000000000000ull;
+        mask |= ~(BIT64(PAE_PHYS_BITS) - 1) & ~PTE_XD;
     if (leaf && lv->shift > 12)
         mask |= (BIT64(lv->shift) - 1) & ~0x1fffull;
     if (!leaf && !lv->large && lv->shift > 12)
@@ -320,7 +324,7 @@ bool x86_load_pdptes(uint64_t cr3, const struct x86_phys *phys,
     if (!phys->read(phys->opaque, cr3 & 0xffffffe0u, fresh, sizeof(fresh)))
         memset(fresh, 0xff, sizeof(fresh));
     for (unsigned i = 0; i < 4; i++)
-        if ((fresh[i] & PTE_P) && (fresh[i] & 0xfff00000000001e6ull))
+        if ((fresh[i] & PTE_P) && (fresh[i] & PDPTE_RESERVED))
             return false;
     memcpy(pdpte, fresh, sizeof(fresh));
     return true;

@@ -33,7 +33,7 @@ T(dr_rw, 0, 0, "dr2: read or write of 2", BP("2", "T0+8", "0x7000420") "mov T0+8
 T(dr_across, 0, 0, "dr3: write across it", BP("3", "T0+9", "0x10000480") "mov %ebx, T0+6; mov %ebx, T0+5" BP_OFF)
 T(dr_push, 0, 0, "dr0: push", BP("0", "STACK0-4", "0xd0402") "push %ebx; pop %ecx; mov $0, %ecx" BP_OFF)
 T(dr_movs, 0, 0, "dr0: rep movsb", "mov $T0, %esi; mov $T2, %edi; mov $3, %ecx; " BP("0", "T2+1", "0x10402") "rep movsb; nop" BP_OFF)
-T(dr_two, 0, 0, "dr0 and dr1 at once", "mov $T0, %eax; mov %eax, %dr0; mov %eax, %dr1; mov $0x110040a, %eax; mov %eax, %dr7; movb $1, T0" BP_OFF)
+T(dr_two, 0, 0, "dr0 and dr1 at once", "mov $T0, %eax; mov %eax, %dr0; mov %eax, %dr1; mov $0x11040a, %eax; mov %eax, %dr7; movb $1, T0" BP_OFF)
 T(dr_fault, 0, 0, "dr0: faulting write", BP("0", "T3", "0xd0402") "mov %ebx, T3" BP_OFF)
 T(dr_disabled, 0, 0, "dr0: disabled, still in dr6 or not", BP("0", "T0", "0xd0400") "mov %ebx, T0; nop" BP_OFF)
 T(dr_movss, 0, 0, "dr0: after mov ss", "mov %ss, T0; " BP("0", "T0", "0x70402") "mov T0, %ss; nop; nop" BP_OFF)

@@ -20,12 +20,12 @@ CASE(popf_rf, RING0, 0, 0, 0, 0, "popf ignores RF and VM", "pushl $0x30002; popf
 CASE(pushf_vm, RING3, FL_IOPL(3) | FL_NT, 0, 0, 0, "pushf", "pushf; pop %eax; and $0xfffff72a, %eax")
 CASE(pushfw, RING3, FL_ID, 0, 0, 0, "pushfw", "pushfw; pop %ax; and $0xf72a, %ax")
 R0(popf_absent, "popf from absent page", "mov $T1, %esp; popf")
-R0(pushf_absent, "pushf to absent page", "mov $T2, %esp; pushf")
+R3(pushf_absent, "pushf to absent page", "mov $T2, %esp; pushf")
 CASE(iret3_if, RING3, FL_IF, SYS_FLAGS, 0, 0, "iret in ring 3, iopl 0: IF, IOPL stay", "pushl $0x3000; push $CODE3; push $1f; iret; 1: nop")
 CASE(iret3_if3, RING3, FL_IF | FL_IOPL(3), SYS_FLAGS, 0, 0, "iret in ring 3, iopl 3: IF goes", "pushl $0; push $CODE3; push $1f; iret; 1: nop")
 CASE(iret3_vm, RING3, 0, SYS_FLAGS, 0, 0, "iret in ring 3: VM ignored", "pushl $0x20002; push $CODE3; push $1f; iret; 1: nop")
 CASE(iret0_id, RING0, 0, SYS_FLAGS, 0, 0, "iret in ring 0: AC, ID, IOPL", "pushl $0x243002; push $CODE0; push $1f; iret; 1: nop")
-CASE(iretw0, RING0, FL_ID | FL_AC, SYS_FLAGS, 0, 0, "iretw keeps the upper flags", "pushw $0x1002; pushw $CODE16; pushw $0; iretw")
+CASE(iretw0, CODE16_RING0, FL_ID | FL_AC, SYS_FLAGS, 0, 0, "iretw keeps the upper flags", ".code16; pushw $0x1002; push %cs; pushw $1f-code_iretw0; iretw; 1: nop")
 CASE(sahf, RING0, 0, SHOW_FLAGS, 0, 0, "sahf", "mov $0xff, %ah; sahf; lahf")
 
 /* Timer interrupts that are pending before they may come. */
@@ -43,6 +43,8 @@ static void irq_end(void)
 {
     outb(0x21, 0xff);
     outb(0x43, 0x30);
+    if (record.vector == 0x20)
+        outb(0x20, 0x20);
 }
 #define IRQ_CASE(id, fl, text, code) \
     CASE(id, RING0, fl, TRACE, irq_pending, irq_end, text, code)

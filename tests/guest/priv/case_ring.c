@@ -7,7 +7,7 @@ static void sysenter_msrs(void)
 {
     wrmsr(0x174, N_CODE0, 0);
     wrmsr(0x175, N_STACK_TSS, 0);
-    wrmsr(0x176, stub_table[0x39], 0);
+    wrmsr(0x176, (uint32_t)sysenter_entry, 0);
 }
 static void no_sysenter(void) { wrmsr(0x174, 0, 0); }
 
@@ -119,8 +119,8 @@ R0(efer_reserved, "wrmsr of EFER, reserved bit", "mov $0xc0000080, %ecx; rdmsr; 
 R0(pat_bad, "wrmsr of PAT, bad type", "mov $0x277, %ecx; mov $2, %eax; xor %edx, %edx; wrmsr")
 R0(rdpmc_bad, "rdpmc of counter 9999h", "mov $0x9999, %ecx; rdpmc")
 
-/* SYSENTER, SYSEXIT: the handler is vector 39h's stub. */
-CASE(sysenter, RING3, FL_IF, SYS_FLAGS, sysenter_msrs, no_sysenter, "sysenter", "sysenter")
+/* SYSENTER, SYSEXIT */
+CASE(sysenter, RING3, FL_IF, SYS_FLAGS | SHOW_SEGS, sysenter_msrs, no_sysenter, "sysenter", "sysenter")
 CASE(sysenter_none, RING3, 0, 0, no_sysenter, 0, "sysenter without CS", "sysenter")
 CASE(sysexit_none, RING0, 0, 0, no_sysenter, 0, "sysexit without CS", "sysexit")
 CASE(sysexit, RING0, 0, SHOW_SEGS, sysenter_msrs, no_sysenter, "sysexit", "mov $1f, %edx; mov $STACK3, %ecx; sysexit; 1: nop")

@@ -147,6 +147,16 @@ df_entry:
 
 /* ---- where gates and tasks lead ----------------------------------------- */
 
+/* What SYSENTER finds, then the end of the case. */
+.globl sysenter_entry
+sysenter_entry:
+    mov %cs, %eax
+    mov %ss, %ebx
+    mov %esp, %ecx
+    pushf
+    pop %edx
+    int $0x30
+
 /* Through a call gate: shows what was pushed, then returns. */
 .globl gate_target
 gate_target:
@@ -160,12 +170,14 @@ gate_target:
     lret $8
 
 .globl gate_target16
+.code16
 gate_target16:
-    mov (%esp), %eax
-    mov 4(%esp), %ebx
-    mov 8(%esp), %ecx
+    mov (%esp), %eax               /* IP, CS */
+    mov 4(%esp), %ebx              /* parameter, outer SP */
+    mov 8(%esp), %cx               /* outer SS */
     mov %esp, %ebp
-    lretw $2
+    int $0x30
+.code32
 
 /* The other task: a marker in EAX, its own ESP in EBX, back by IRET. */
 .globl task_entry

@@ -18,6 +18,7 @@ static void init_pics(void)
 
 void main(void)
 {
+    put_init();
     init_pics();
     world_reset(NULL);
     for (const struct test *t = tests_begin; t < tests_end; t++)
@@ -25,7 +26,7 @@ void main(void)
     run_queries();
     run_pages();
     run_real();
-    put_text("end\n");
+    put_last();
     outb(0xf4, 0);
     for (;;)
         __asm__ volatile("cli; hlt");

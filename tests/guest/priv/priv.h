@@ -176,6 +176,8 @@ void put_hex(uint32_t value, unsigned digits);
 /* " name=value" */
 void put_field(const char *name, uint32_t value, unsigned digits);
 void put_end(void);
+void put_last(void);
+void put_init(void);
 
 /* The suites that are C loops rather than cases. */
 void run_pages(void);
@@ -186,7 +188,7 @@ void run_real(void);
 void enter(const uint32_t *frame);
 void resume(void) __attribute__((noreturn));
 extern uint32_t stub_table[256];
-extern uint8_t df_entry[], gate_target[], gate_target16[], task_entry[];
+extern uint8_t sysenter_entry[], df_entry[], gate_target[], gate_target16[], task_entry[];
 extern uint8_t real_blob[], real_blob_end[];
 void real_call(void);
 

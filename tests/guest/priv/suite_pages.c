@@ -60,6 +60,14 @@ static void access_page(const char *code, enum mode mode, bool wp)
     write_cr0(read_cr0() | CR0_WP);
 }
 
+/* The page holds a RET, also after a case that wrote it. */
+static void fresh_page(void)
+{
+    pd[4] = (uint32_t)pt | 0x27;
+    write_cr3((uint32_t)pdpt);
+    *(uint32_t *)N_T2 = 0xc3;
+}
+
 static void put_outcome(uint64_t entry)
 {
     put_text(" ");
@@ -76,9 +84,10 @@ static void put_outcome(uint64_t entry)
     put_text(entry & PTE_D ? "D" : "d");
 }
 
-static void put_title(const char *what, enum mode mode, bool wp, bool nx)
+static void put_title(const char *table, const char *what, enum mode mode,
+                      bool wp, bool nx)
 {
-    put_text("pages: ");
+    put_text(table);
     put_text(what);
     put_text(mode == RING3 ? " ring3" : " ring0");
     put_text(wp ? " WP" : " wp");
@@ -88,11 +97,12 @@ static void put_title(const char *what, enum mode mode, bool wp, bool nx)
 static void one_line(const char *what, const char *code, enum mode mode,
                      bool wp, bool nx)
 {
-    put_title(what, mode, wp, nx);
+    put_title("pages: ", what, mode, wp, nx);
     for (unsigned bits = 0; bits < 32; bits++) {
         uint64_t e = N_T2 | (bits & 7) | (bits & 8 ? PTE_A : 0) |
                      (bits & 16 ? PTE_D : 0) | (nx ? PTE_NX : 0);
 
+        fresh_page();
         pt[1] = e;
         access_page(code, mode, wp);
         put_outcome(pt[1]);
@@ -103,30 +113,31 @@ static void one_line(const char *what, const char *code, enum mode mode,
 /* The directory's rights count as well as the table's. */
 static void directory_line(const char *what, const char *code, enum mode mode)
 {
-    put_title(what, mode, true, false);
+    put_title("directory: ", what, mode, true, false);
     pt[1] = N_T2 | 0x67;
     for (unsigned bits = 0; bits < 8; bits++) {
         uint64_t e = (uint32_t)pt | bits;
 
-        pd[5] = e; /* an alias of pd[4], 2 MiB further up, is not used */
+        fresh_page();
         pd[4] = e;
+        write_cr3((uint32_t)pdpt);
         access_page(code, mode, true);
         put_outcome(pd[4]);
     }
-    pd[4] = (uint32_t)pt | 0x27;
+    fresh_page();
     put_end();
 }
 
 static void reserved_line(const char *what, uint64_t bit, uint64_t pde)
 {
-    uint64_t old = pd[4];
-
     put_text("pages: reserved ");
     put_text(what);
     put_text(":");
+    fresh_page();
     pt[1] = N_T2 | 0x67 | bit;
     if (pde)
         pd[4] = pde;
+    write_cr3((uint32_t)pdpt);
     access_page(page_read, RING0, true);
     put_outcome(pt[1]);
     access_page(page_write, RING3, true);
@@ -134,7 +145,7 @@ static void reserved_line(const char *what, uint64_t bit, uint64_t pde)
     pt[1] = (N_T2 | 0x66 | bit); /* absent: nothing is reserved */
     access_page(page_read, RING0, true);
     put_outcome(pt[1]);
-    pd[4] = old;
+    fresh_page();
     put_end();
 }
 
@@ -150,7 +161,6 @@ void run_pages(void)
     };
 
     world_reset(NULL);
-    *(uint32_t *)N_T2 = 0xc3;
     pae_on();
     for (unsigned i = 0; i < sizeof(accesses) / sizeof(accesses[0]); i++)
         for (unsigned k = 0; k < 8; k++)

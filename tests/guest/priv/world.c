@@ -148,10 +148,8 @@ static void reset_idt(unsigned wants)
     idt_gate(0x39, 0xee, N_CONFORMING, (const void *)stub_table[0x39]);
     idt_gate(0x3a, 0xee, N_BEYOND, gate_target);
     idt_gate(8, 0x85, N_TSS_DF, NULL);
-    if (wants & BY_TASK) {
-        idt_gate(12, 0x85, N_TSS_B, NULL);
-        idt_gate(13, 0x85, N_TSS_B, NULL);
-    }
+    for (unsigned i = 10; wants & BY_TASK && i <= 13; i++)
+        idt_gate(i, 0x85, N_TSS_DF, NULL);
 }
 
 static void clear(void *p, unsigned len)
@@ -185,7 +183,7 @@ static void reset_tasks(unsigned wants)
         tss_main.map[32] = 0xff;
     }
     reset_task(&tss_df, df_entry, N_STACK_DF);
-    reset_task(&tss_b, wants & BY_TASK ? df_entry : task_entry, N_STACK_TASK);
+    reset_task(&tss_b, task_entry, N_STACK_TASK);
     clear(&tss_16, sizeof(tss_16));
     tss_16.flags = 2;
     tss_16.sp = 0xf000;
@@ -351,30 +349,28 @@ void trap(struct trap_frame *f)
     resume();
 }
 
-/* The interrupted task is in the main TSS. */
+/* The interrupted task is in the TSS that we are linked to. */
 void trap_by_task(uint32_t error)
 {
-    const struct tss *t = &tss_main;
-    uint16_t tr;
+    const struct tss *t = (struct tss *)tss_bytes(tss_df.link & 0xffff);
 
-    __asm__ volatile("str %0" : "=r"(tr));
     record = (struct record){
-        .vector = tr == N_TSS_DF ? 8 : 0xff,
+        .vector = current->wants & BY_TASK ? 0xff : 8,
         .has_error = true,
         .error = error,
         .cr2 = read_cr2(),
         .eip = t->eip,
-        .cs = t->cs,
+        .cs = t->cs & 0xffff,
         .eflags = t->eflags,
         .esp = t->esp,
-        .ss = t->ss,
+        .ss = t->ss & 0xffff,
         .gpr = {t->eax, t->ecx, t->edx, t->ebx, 0, t->ebp, t->esi, t->edi},
-        .ds = t->ds,
-        .es = t->es,
-        .fs = t->fs,
-        .gs = t->gs,
+        .ds = t->ds & 0xffff,
+        .es = t->es & 0xffff,
+        .fs = t->fs & 0xffff,
+        .gs = t->gs & 0xffff,
         .dr6 = take_dr6(),
-        .tr = tr,
+        .tr = tss_df.link & 0xffff,
         .v86 = t->eflags & FL_VM,
     };
     resume();

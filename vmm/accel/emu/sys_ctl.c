@@ -302,6 +302,12 @@ bool sys_wbinvd(struct emu *emu)
     return cache_control(emu, VM_EXIT_WBINVD);
 }
 
+/* RSM: there is no system-management mode to return from. */
+bool sys_undefined(struct emu *emu)
+{
+    return emu_raise(emu, X86_UD);
+}
+
 /* ---- HLT, CPUID -------------------------------------------------------- */
 
 /* The exit is the accelerator's: it knows whether anything can wake us. */
