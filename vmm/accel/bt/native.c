@@ -251,7 +251,7 @@ static bool out_callout(struct bt *bt, struct at *at, unsigned i)
         return false;
     }
     result = emu_execute(&bt->emu);
-    bt->stats.callout[bt->emu.insn.mnemonic]++;
+    bt->stats.callout[bt->emu.insn->mnemonic]++;
     if (result == EMU_FAULT) {
         emu_deliver(&bt->emu, &bt->emu.fault);
         return false;

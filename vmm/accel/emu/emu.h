@@ -64,10 +64,10 @@ struct emu {
     const uint64_t *code_pages;
 
     /* The instruction at hand. */
-    ZydisDecoder decoder[3]; /* 16, 32, 64 bits */
-    ZydisDecodedInstruction insn;
-    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-    uint8_t bytes[15];
+    ZydisDecoder decoder[3];             /* 16, 32, 64 bits */
+    const ZydisDecodedInstruction *insn; /* never NULL */
+    const ZydisDecodedOperand *op;       /* at least 3; the rest UNUSED */
+    const uint8_t *bytes;
     uint64_t next_rip; /* of the following instruction, wrapped */
     bool branched;     /* the handler wrote st->rip itself */
     bool restart;      /* the handler wants the same instruction again */

@@ -163,6 +163,8 @@ static void fill(struct emu_entry *entry, const struct window *w, unsigned bits)
     memset(entry->bytes, 0, sizeof(entry->bytes));
     memcpy(entry->bytes, w->bytes, entry->len);
     entry->emitted = false;
+    for (unsigned i = entry->insn.operand_count; i < 3; i++)
+        entry->op[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
     entry->fpu = (uint8_t)emu_fpu_rules(&entry->insn, entry->op);
     entry->handler = bits == 64 ? handler_of_64(entry) : handler_of(entry);
 }
@@ -174,14 +176,10 @@ static void use(struct emu *emu, struct emu_entry *entry)
     uint64_t next = emu->st->rip + entry->len;
 
     emu->next_rip = entry->bits == 64 ? next : (uint32_t)next;
-    if (emu->native->cur == entry)
-        return;
     emu->native->cur = entry;
-    emu->insn = entry->insn;
-    memcpy(emu->op, entry->op, sizeof(emu->op[0]) * entry->insn.operand_count);
-    for (unsigned i = entry->insn.operand_count; i < 3; i++)
-        emu->op[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
-    memcpy(emu->bytes, entry->bytes, sizeof(emu->bytes));
+    emu->insn = &entry->insn;
+    emu->op = entry->op;
+    emu->bytes = entry->bytes;
 }
 
 /* The code at GLA if it lies in a page of RAM known to the TLB. */
@@ -216,7 +214,7 @@ bool emu_fetch(struct emu *emu)
         }
     }
     entry->len = 0;
-    emu->native->cur = NULL;
+    use(emu, &emu->native->none);
     if (!decode(emu, &w, bits, entry))
         return false;
     fill(entry, &w, bits);

@@ -102,7 +102,7 @@ static bool condition(uint64_t flags, unsigned code)
 
 bool emu_do_jcc(struct emu *emu)
 {
-    if (!condition(emu->st->rflags, emu->insn.opcode & 15))
+    if (!condition(emu->st->rflags, emu->insn->opcode & 15))
         return true;
     return emu_do_jmp(emu);
 }
@@ -110,7 +110,7 @@ bool emu_do_jcc(struct emu *emu)
 /* CX or ECX, by address size. */
 static uint64_t count_mask(const struct emu *emu)
 {
-    return all_ones(emu->insn.address_width / 8);
+    return all_ones(emu->insn->address_width / 8);
 }
 
 bool emu_do_jcxz(struct emu *emu)
@@ -127,9 +127,9 @@ bool emu_do_loop(struct emu *emu)
     bool zf = emu->st->rflags & X86_EFLAGS_ZF;
     bool taken = count != 0;
 
-    if (emu->insn.mnemonic == ZYDIS_MNEMONIC_LOOPE)
+    if (emu->insn->mnemonic == ZYDIS_MNEMONIC_LOOPE)
         taken = taken && zf;
-    if (emu->insn.mnemonic == ZYDIS_MNEMONIC_LOOPNE)
+    if (emu->insn->mnemonic == ZYDIS_MNEMONIC_LOOPNE)
         taken = taken && !zf;
     if (taken && !emu_do_jmp(emu))
         return false;

@@ -391,14 +391,14 @@ static void enter_mmx(struct x86_state *st)
 
 bool emu_do_maskmov(struct emu *emu)
 {
-    bool mmx = emu->insn.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+    bool mmx = emu->insn->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
     unsigned size = mmx ? 8 : 16, first = mmx ? FXSAVE_ST : 160;
     unsigned top = mmx ? top_of(emu->st) : 0;
     unsigned wrap = mmx ? 7 : 15; /* of register numbers */
     const uint8_t *regs = emu->st->fxsave + first;
-    const uint8_t *data = regs + 16 * ((emu->insn.raw.modrm.reg - top) & wrap);
-    const uint8_t *mask = regs + 16 * ((emu->insn.raw.modrm.rm - top) & wrap);
-    uint32_t wrap_off = (uint32_t)all_ones(emu->insn.address_width / 8u);
+    const uint8_t *data = regs + 16 * ((emu->insn->raw.modrm.reg - top) & wrap);
+    const uint8_t *mask = regs + 16 * ((emu->insn->raw.modrm.rm - top) & wrap);
+    uint32_t wrap_off = (uint32_t)all_ones(emu->insn->address_width / 8u);
     uint32_t off = (uint32_t)emu->st->gpr[X86_RDI];
     enum x86_sreg seg = emu_data_segment(emu);
 

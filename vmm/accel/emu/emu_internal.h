@@ -46,7 +46,8 @@ struct emu_entry {
 #define EMU_SLOT_SIZE  32u
 
 struct emu_native {
-    struct emu_entry *cur;  /* decoded into emu->insn and emu->op */
+    struct emu_entry *cur;  /* the instruction at hand */
+    struct emu_entry none;  /* ... when there is none */
     uint8_t *code_rw;       /* one memfd, mapped twice */
     const uint8_t *code_rx; /* EMU_CACHE_SIZE slots */
     uint8_t *scratch;       /* right behind code_rx: the memory operand */
@@ -94,7 +95,7 @@ MUST_CHECK bool emu_fpu_check(struct emu *emu, unsigned rules);
 bool emu_fpu_store_suppressed(const struct x86_state *st, unsigned rules);
 
 /* ---- emu_fetch.c ------------------------------------------------------ */
-/* Fills emu->insn, op, bytes, next_rip and native->cur.  False: fault. */
+/* Sets emu->insn, op, bytes, next_rip and native->cur.  False: fault. */
 MUST_CHECK bool emu_fetch(struct emu *emu);
 
 /* ---- emu_mem.c -------------------------------------------------------- */

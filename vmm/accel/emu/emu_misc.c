@@ -42,7 +42,7 @@ bool emu_do_xlat(struct emu *emu)
     uint64_t off = emu->st->gpr[X86_RBX] + (uint8_t)emu->st->gpr[X86_RAX];
     uint8_t value;
 
-    off &= all_ones(emu->insn.address_width / 8u);
+    off &= all_ones(emu->insn->address_width / 8u);
     if (!emu_read64(emu, emu_data_segment(emu), off, &value, 1))
         return false;
     emu_put_reg(emu, ZYDIS_REGISTER_AL, value);
@@ -62,7 +62,7 @@ bool emu_do_bound(struct emu *emu)
     unsigned size = emu_opsize(emu);
     enum x86_sreg seg = emu_op_seg(&emu->op[1]);
     uint32_t ea = emu_ea(emu, &emu->op[1]);
-    uint32_t mask = (uint32_t)all_ones(emu->insn.address_width / 8u);
+    uint32_t mask = (uint32_t)all_ones(emu->insn->address_width / 8u);
     int64_t index = sign_extend(emu_get_reg(emu, emu->op[0].reg.value), size);
     uint64_t low = 0, high = 0;
 
@@ -88,7 +88,7 @@ static uint64_t change_bit(ZydisMnemonic mnemonic, uint64_t value, uint64_t bit)
 bool emu_do_bt(struct emu *emu)
 {
     const ZydisDecodedOperand *base = &emu->op[0], *index = &emu->op[1];
-    ZydisMnemonic mnemonic = emu->insn.mnemonic;
+    ZydisMnemonic mnemonic = emu->insn->mnemonic;
     bool memory = base->type == ZYDIS_OPERAND_TYPE_MEMORY;
     unsigned size = base->size / 8u;
     uint64_t number, value = 0, off = 0, bit;
@@ -103,7 +103,7 @@ bool emu_do_bt(struct emu *emu)
                                                             : size == 4 ? 5
                                                                         : 6);
             off += (uint64_t)(element * (int64_t)size);
-            off &= all_ones(emu->insn.address_width / 8u);
+            off &= all_ones(emu->insn->address_width / 8u);
         }
         if (mnemonic != ZYDIS_MNEMONIC_BT &&
             !emu_probe_write64(emu, emu_op_seg(base), off, size))
@@ -131,9 +131,9 @@ bool emu_do_carry(struct emu *emu)
 {
     uint64_t *flags = &emu->st->rflags;
 
-    if (emu->insn.mnemonic == ZYDIS_MNEMONIC_CMC)
+    if (emu->insn->mnemonic == ZYDIS_MNEMONIC_CMC)
         *flags ^= X86_EFLAGS_CF;
-    else if (emu->insn.mnemonic == ZYDIS_MNEMONIC_STC)
+    else if (emu->insn->mnemonic == ZYDIS_MNEMONIC_STC)
         *flags |= X86_EFLAGS_CF;
     else
         *flags &= ~(uint64_t)X86_EFLAGS_CF;
@@ -142,7 +142,7 @@ bool emu_do_carry(struct emu *emu)
 
 bool emu_do_direction(struct emu *emu)
 {
-    if (emu->insn.mnemonic == ZYDIS_MNEMONIC_STD)
+    if (emu->insn->mnemonic == ZYDIS_MNEMONIC_STD)
         emu->st->rflags |= X86_EFLAGS_DF;
     else
         emu->st->rflags &= ~(uint64_t)X86_EFLAGS_DF;
@@ -195,7 +195,7 @@ static void set_szp(struct emu *emu, uint8_t result)
 /* AAA and AAS.  OF, SF, ZF and PF are undefined: by the result, OF clear. */
 bool emu_do_aaa(struct emu *emu)
 {
-    bool subtract = emu->insn.mnemonic == ZYDIS_MNEMONIC_AAS;
+    bool subtract = emu->insn->mnemonic == ZYDIS_MNEMONIC_AAS;
     uint16_t ax = (uint16_t)emu->st->gpr[X86_RAX];
     bool adjust = (ax & 0xf) > 9 || (emu->st->rflags & X86_EFLAGS_AF);
 
@@ -237,7 +237,7 @@ bool emu_do_aad(struct emu *emu)
 
 bool emu_do_daa(struct emu *emu)
 {
-    bool subtract = emu->insn.mnemonic == ZYDIS_MNEMONIC_DAS;
+    bool subtract = emu->insn->mnemonic == ZYDIS_MNEMONIC_DAS;
     uint8_t old = (uint8_t)emu->st->gpr[X86_RAX], al = old;
     bool old_cf = emu->st->rflags & X86_EFLAGS_CF, cf = false;
     bool af = (old & 0xf) > 9 || (emu->st->rflags & X86_EFLAGS_AF);

@@ -73,6 +73,10 @@ int emu_native_init(struct emu *emu)
     }
     memset(n, 0, sizeof(*n));
     n->code_rw = MAP_FAILED;
+    n->cur = &n->none;
+    emu->insn = &n->none.insn;
+    emu->op = n->none.op;
+    emu->bytes = n->none.bytes;
     emu->native = n;
     fd = memfd_create("ringside-emu", MFD_CLOEXEC);
     err = fd < 0 ? -errno : map_code(n, fd);
@@ -264,16 +268,13 @@ static bool run(struct emu *emu, struct emu_entry *entry)
 {
     struct emu_native *n = emu->native;
     struct x86_state *st = emu->st;
-    unsigned regs = entry->bits == 64 ? X86_GPR_COUNT : 8;
-    uint64_t stand_in = n->ctx.gpr[entry->esp_host];
+    const size_t regs = (entry->bits == 64 ? X86_GPR_COUNT : 8) * 8;
+    const unsigned host = entry->esp_host; /* RSP itself: not named */
     int aborted;
 
     emu_signal_attach();
-    memcpy(n->ctx.gpr, st->gpr, regs * sizeof(st->gpr[0]));
-    if (entry->esp_host != X86_RSP) {
-        stand_in = st->gpr[entry->esp_host];
-        n->ctx.gpr[entry->esp_host] = st->gpr[X86_RSP];
-    }
+    memcpy(n->ctx.gpr, st->gpr, regs);
+    n->ctx.gpr[host] = st->gpr[X86_RSP];
     n->ctx.flags = pack_flags(st->rflags);
     n->ctx.fxsave = st->fxsave;
     aborted = enter(n, entry, slot_of(n, entry));
@@ -281,15 +282,10 @@ static bool run(struct emu *emu, struct emu_entry *entry)
         hide_fpu_pointers(st);
     if (aborted)
         return raise_host_signal(emu, entry);
-    if (entry->esp_host != X86_RSP) {
-        st->gpr[X86_RSP] = n->ctx.gpr[entry->esp_host];
-        n->ctx.gpr[entry->esp_host] = stand_in;
-    } else {
-        n->ctx.gpr[X86_RSP] = st->gpr[X86_RSP];
-    }
-    if (entry->esp_host != X86_RSP)
-        n->ctx.gpr[X86_RSP] = st->gpr[X86_RSP];
-    memcpy(st->gpr, n->ctx.gpr, regs * sizeof(st->gpr[0]));
+    n->ctx.gpr[X86_RSP] = n->ctx.gpr[host];
+    if (host != X86_RSP)
+        n->ctx.gpr[host] = st->gpr[host];
+    memcpy(st->gpr, n->ctx.gpr, regs);
     st->rflags = unpack_flags(st->rflags, n->ctx.flags);
     return true;
 }

@@ -70,7 +70,7 @@ uint64_t emu_ea64(const struct emu *emu, const ZydisDecodedOperand *op)
         ea += emu_get_reg(emu, op->mem.base);
     if (op->mem.index != ZYDIS_REGISTER_NONE)
         ea += emu_get_reg(emu, op->mem.index) * op->mem.scale;
-    return ea & all_ones(emu->insn.address_width / 8);
+    return ea & all_ones(emu->insn->address_width / 8);
 }
 
 uint32_t emu_ea(const struct emu *emu, const ZydisDecodedOperand *op)
@@ -87,7 +87,7 @@ bool emu_get(struct emu *emu, const ZydisDecodedOperand *op, uint64_t *value)
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
         *value = op->imm.value.u;
         if (op->imm.is_signed)
-            *value &= all_ones(emu->insn.operand_width / 8);
+            *value &= all_ones(emu->insn->operand_width / 8);
         return true;
     case ZYDIS_OPERAND_TYPE_MEMORY:
         *value = 0;
@@ -114,7 +114,7 @@ bool emu_put(struct emu *emu, const ZydisDecodedOperand *op, uint64_t value)
 
 unsigned emu_opsize(const struct emu *emu)
 {
-    return emu->insn.operand_width == 16 ? 2 : 4;
+    return emu->insn->operand_width == 16 ? 2 : 4;
 }
 
 enum x86_sreg emu_data_segment(const struct emu *emu)
@@ -131,7 +131,7 @@ enum x86_sreg emu_data_segment(const struct emu *emu)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(overrides); i++)
-        if (emu->insn.attributes & overrides[i].attribute)
+        if (emu->insn->attributes & overrides[i].attribute)
             return overrides[i].seg;
     return X86_DS;
 }

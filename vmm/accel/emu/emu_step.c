@@ -106,7 +106,7 @@ static enum emu_result execute(struct emu *emu)
         return result;
     if (!emu->restart)
         emu->vcpu->icount++;
-    if (single_step && !swallows_single_step(emu->insn.mnemonic))
+    if (single_step && !swallows_single_step(emu->insn->mnemonic))
         traps |= DR6_BS;
     emu->held_dr6 = 0;
     if (st->movss_shadow) /* data breakpoints wait; single step is lost */

@@ -59,10 +59,10 @@ static enum rep rep_prefix(const ZydisDecodedInstruction *insn)
 
 static void begin(struct emu *emu, struct string *s)
 {
-    s->size = emu->insn.operand_width / 8u;
-    s->mask = all_ones(emu->insn.address_width / 8u);
+    s->size = emu->insn->operand_width / 8u;
+    s->mask = all_ones(emu->insn->address_width / 8u);
     s->step = emu->st->rflags & X86_EFLAGS_DF ? -(int64_t)s->size : s->size;
-    s->rep = rep_prefix(&emu->insn);
+    s->rep = rep_prefix(emu->insn);
     s->left = s->rep ? load(emu, s, X86_RCX) : 1;
     /* A single step or a breakpoint traps after each iteration. */
     s->piece = emu->watching || (emu->st->rflags & X86_EFLAGS_TF) ? 1 : PIECE;

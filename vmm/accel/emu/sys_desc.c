@@ -279,7 +279,7 @@ struct vm_exit sys_exit(const struct emu *emu, enum vm_exit_kind kind)
 {
     return (struct vm_exit){
         .kind = kind,
-        .rip = (uint32_t)(emu->next_rip - emu->insn.length),
+        .rip = (uint32_t)(emu->next_rip - emu->insn->length),
         .icount = emu->vcpu->icount,
     };
 }

@@ -338,7 +338,7 @@ static bool software_interrupt(struct emu *emu, uint8_t vector)
         .valid = true,
         .vector = vector,
         .soft = true,
-        .insn_len = emu->insn.length,
+        .insn_len = emu->insn->length,
     };
     uint64_t rip = emu->st->rip;
 
@@ -373,7 +373,7 @@ bool sys_int1(struct emu *emu)
     struct x86_event ev = {
         .valid = true,
         .vector = X86_DB,
-        .insn_len = emu->insn.length,
+        .insn_len = emu->insn->length,
     };
     uint64_t rip = emu->st->rip;
 

@@ -116,7 +116,7 @@ struct string {
 /* The memory operand is implicit, and the only one of its type. */
 static const ZydisDecodedOperand *memory_operand(const struct emu *emu)
 {
-    for (unsigned i = 0; i < emu->insn.operand_count; i++)
+    for (unsigned i = 0; i < emu->insn->operand_count; i++)
         if (emu->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
             return &emu->op[i];
     assert(!"INS and OUTS have a memory operand");
@@ -130,10 +130,10 @@ static struct string string_of(const struct emu *emu, enum x86_gpr index)
     struct string s = {
         .seg = (enum x86_sreg)(mem->mem.segment - ZYDIS_REGISTER_ES),
         .index = index,
-        .mask = emu->insn.address_width == 16 ? 0xffffu : 0xffffffffu,
+        .mask = emu->insn->address_width == 16 ? 0xffffu : 0xffffffffu,
         .size = mem->size / 8u,
         .count = 1,
-        .rep = emu->insn.attributes &
+        .rep = emu->insn->attributes &
                (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPNE),
     };
 

@@ -123,7 +123,7 @@ bool sys_load_far_pointer(struct emu *emu)
     memcpy(&offset, raw, size);
     memcpy(&selector, raw + size, 2);
     for (unsigned i = 0; i < ARRAY_SIZE(target); i++)
-        if (target[i].mnemonic == emu->insn.mnemonic)
+        if (target[i].mnemonic == emu->insn->mnemonic)
             return sys_load_segment(emu, target[i].reg, selector) &&
                    emu_put(emu, &emu->op[0], offset);
     assert(!"a row of sys_insn.def without a register");
