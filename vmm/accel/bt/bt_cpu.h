@@ -26,6 +26,8 @@
 #define VMM_ACCEL_BT_BT_CPU_H
 
 /* Offsets from R15: 128 bytes before the state, reached by one-byte disps. */
+#define BT_CPU_TSC_BASE    (-152)
+#define BT_CPU_TSC_NOW     (-144)
 #define BT_CPU_FXSAVE      (-136)
 #define BT_CPU_EXIT_FN     (-128)
 #define BT_CPU_MISS_FN     (-120)
@@ -65,7 +67,9 @@
 
 struct bt_cpu {
     uint64_t reserved;
-    uint8_t *fxsave; /* st.fxsave */
+    uint64_t tsc_base; /* TSC at instruction i: this + i - R13 */
+    uint64_t tsc_now;  /* between two halves of RDTSC */
+    uint8_t *fxsave;   /* st.fxsave */
     void (*exit_fn)(void);
     void (*miss_fn)(void);
     void (*fpu_load_fn)(void);
@@ -100,6 +104,8 @@ struct bt_cpu {
                        (value),                                                \
                    "bt_cpu.h: offset of " #field)
 
+BT_CHECK_OFFSET(tsc_base, BT_CPU_TSC_BASE);
+BT_CHECK_OFFSET(tsc_now, BT_CPU_TSC_NOW);
 BT_CHECK_OFFSET(fxsave, BT_CPU_FXSAVE);
 BT_CHECK_OFFSET(exit_fn, BT_CPU_EXIT_FN);
 BT_CHECK_OFFSET(miss_fn, BT_CPU_MISS_FN);

@@ -49,7 +49,7 @@ static bool is_guest_reg(ZydisRegister r)
 static bool in_context(const ZydisDecodedOperandMem *m)
 {
     return m->base == ZYDIS_REGISTER_R15 && m->index == ZYDIS_REGISTER_NONE &&
-           m->disp.value >= BT_CPU_FXSAVE &&
+           m->disp.value >= BT_CPU_TSC_BASE &&
            m->disp.value < (int64_t)sizeof(struct x86_state);
 }
 
@@ -99,6 +99,7 @@ static bool context_write_allowed(const ZydisDecodedOperand *op)
            op->mem.type == ZYDIS_MEMOP_TYPE_AGEN ||
            !(op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
            op->mem.disp.value == BT_CPU_EXIT_INFO ||
+           op->mem.disp.value == BT_CPU_TSC_NOW ||
            op->mem.disp.value == BT_CPU_IFLAG;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vmm/accel/bt/bt_int.h"
+#include "vmm/accel/emu/sys.h"
 #include "vmm/base/log.h"
 
 #define HWCAP2_FSGSBASE_BIT BIT(1)
@@ -127,6 +128,7 @@ static void enter(struct bt *bt, uint32_t host, unsigned i)
     set_gs_base(bt);
     cpu->target = bt->cache.rx + host;
     cpu->r13 = (uint64_t)bt->floor + bt->left + i;
+    cpu->tsc_base = sys_tsc(&bt->emu) + bt->left + (uint64_t)bt->floor;
     bt->stats.entries++;
     bt_enter(&cpu->st);
 }

@@ -258,6 +258,27 @@ enum xlat_flow xlat_sti(struct xlat *x)
     return XLAT_NEXT;
 }
 
+/* Virtual time is the instruction count, which R13 knows (bt_cpu.h). */
+enum xlat_flow xlat_rdtsc(struct xlat *x)
+{
+    struct emit_mem sum = {.base = HOST_R10,
+                           .index = HOST_R11,
+                           .scale = 1,
+                           .disp = (int)x->index + 1};
+
+    if (x->tb->user) /* CR4.TSD */
+        return XLAT_CALLOUT;
+    emit_load64(&x->e, 0x8b, HOST_R10, xlat_context(BT_CPU_TSC_BASE));
+    emit_bytes(&x->e, "\x4d\x89\xeb", 3); /* mov r11, r13 */
+    emit_bytes(&x->e, "\x49\xf7\xd3", 3); /* not r11: -r13 - 1 */
+    emit_load64(&x->e, 0x8d, HOST_R10, sum);
+    emit_load64(&x->e, 0x89, HOST_R10, xlat_context(BT_CPU_TSC_NOW));
+    emit_load(&x->e, 0x8b, HOST_RDX, xlat_context(BT_CPU_TSC_NOW + 4));
+    emit_rm(&x->e, 0x8b, HOST_RAX, HOST_R10);
+    x->why = BT_REASON_TIME;
+    return XLAT_NEXT;
+}
+
 /* ---- strings ------------------------------------------------------------ */
 
 static bool uses(const struct xlat *x, ZydisRegister reg)

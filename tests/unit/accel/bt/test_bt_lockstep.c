@@ -82,6 +82,10 @@ static unsigned random_insn(uint8_t *p)
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 
+    if (random_below(50) == 0) {
+        memcpy(p, "\x0f\x31", 2); /* RDTSC */
+        return 2;
+    }
     for (;;) {
         unsigned n = 0;
         for (unsigned i = 0; i < 15; i++)
