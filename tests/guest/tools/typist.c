@@ -16,6 +16,8 @@
  *   eof               no more input (pipes only)
  *   # ...             a comment
  *
+ * SLOWER=N in the environment makes every limit N times as long.
+ *
  * After the last step COMMAND has the same limit to end.  Status: COMMAND's,
  * or 124 if a wait was in vain (standard error says which), 125 for an error
  * here, 128 + N if signal N ended COMMAND.
@@ -48,6 +50,7 @@ struct typist {
     int to, from; /* -1: closed */
     FILE *transcript;
     enum escape escape;
+    double slower; /* all limits times this */
     double limit;
     size_t used;
     char seen[SEEN_BYTES + 1]; /* printed since the last wait; ends in 0 */
@@ -227,7 +230,7 @@ static bool do_step(struct typist *t, char *step, int line)
         n = unescape(arg, keys);
         type(t, keys, n);
     } else if (!strcmp(step, "within")) {
-        t->limit = atof(arg);
+        t->limit = atof(arg) * t->slower;
     } else if (!strcmp(step, "pause")) {
         pause_for(t, atof(arg));
     } else if (!strcmp(step, "eof")) {
@@ -318,11 +321,16 @@ static int finish(struct typist *t, bool played)
 
 int main(int argc, char **argv)
 {
-    static struct typist t = {.limit = 30};
+    static struct typist t = {.limit = 30, .slower = 1};
+    const char *slower = getenv("SLOWER");
     bool pipes = false;
     int opt;
 
     t.transcript = stdout;
+    if (slower && atof(slower) > 0) {
+        t.slower = atof(slower);
+        t.limit *= t.slower;
+    }
     while ((opt = getopt(argc, argv, "+po:")) != -1) {
         if (opt == 'p') {
             pipes = true;

@@ -1,0 +1,39 @@
+#!/bin/bash
+# The guest tests on a complete KVM (tests/kvm-host.sh); what Ringlet shows
+# there is compared with what it shows under bt here.
+#
+#   guests.sh            ONLY=REGEX BUILD=DIR as in tests/guest/lib.sh
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/guest/lib.sh
+. tests/guest/lib.sh
+
+debian=
+files=()
+for arch in i386 amd64; do
+    lacks=$(debian_lacks $arch)
+    if [ -n "$lacks" ]; then
+        skip "kvm-guests-$arch" "$lacks"
+        continue
+    fi
+    initramfs $arch
+    debian=$(debian_dir $arch)
+    files+=("$BUILD/initramfs-$arch")
+done
+[ -z "$debian" ] || files+=("$debian")
+
+ACCELS=bt ONLY='^teach$' tests/guest/guests.sh >/dev/null
+[ ! -s "$logs/teach-bt.out" ] || files+=("$logs/teach-bt.out")
+
+# Virtual in virtual: everything takes its time there.
+KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-850} tests/kvm-host.sh "$ringside" \
+    "$typist" "$BUILD/guests" tests/guest /bin/bash "${files[@]}" -- \
+    env BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=10 \
+    RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
+    bash tests/guest/guests.sh
+status=$?
+if [ $status -eq 77 ]; then
+    skip kvm-guests "there is no complete KVM to be had here"
+    exit 0
+fi
+exit $status
