@@ -18,7 +18,10 @@
 #   125  the machine died: its last words are printed
 #     2  wrong use
 #
-# KVM_HOST_MEM: MiB of memory (1024).  The kernel is fetched once, as a Debian
+# KVM_HOST_NPT=0: KVM shadows the guest's page tables instead of nesting them.
+# A guest with PAE needs that here: QEMU's nested walk sets the accessed bit in
+# page-directory-pointer entries, where it is reserved, and KVM then refuses
+# them.  KVM_HOST_MEM: MiB of memory (1024).  The kernel is fetched once, as a Debian
 # package, into ${XDG_CACHE_HOME:-~/.cache}/ringside; after that nothing is
 # downloaded.
 set -eu
@@ -139,6 +142,7 @@ make_root() {
     put_modules
     printf '%q ' "$@" >"$root/command"
     printf '%s' "$PWD" >"$root/cwd"
+    echo "${KVM_HOST_NPT:-1}" >"$root/npt"
     cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -148,11 +152,11 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts pts /dev/pts
-mount -t tmpfs tmp /tmp
 mount -t tmpfs shm /dev/shm
-for m in irqbypass ccp kvm kvm-amd; do
+for m in irqbypass ccp kvm; do
     [ -e "/m/$m.ko" ] && insmod "/m/$m.ko"
 done
+insmod /m/kvm-amd.ko "npt=$(cat /npt)"
 ifconfig lo 127.0.0.1 2>/dev/null
 cd "$(cat /cwd)"
 echo KVM-HOST-BEGIN
