@@ -151,18 +151,26 @@ static int run_screen(struct session *s, const struct cli *cli)
     return status;
 }
 
-int cmd_debug(struct cli *cli)
+static bool wants_screen(const struct cli *cli)
 {
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+
+    return cli->keys || (terminal && !cli->repl);
+}
+
+int cmd_debug(struct cli *cli)
+{
     struct session s;
     int status;
 
+    /* A person at the screen waits as the guest does; a script does not. */
+    cli->vm.interactive = wants_screen(cli) && !cli->keys;
     if (cli->operands)
         cli->vm.guest = cli->operand[0];
     status = session_open(&s, cli);
     if (status)
         return status;
-    if (cli->keys || (terminal && !cli->repl))
+    if (wants_screen(cli))
         status = run_screen(&s, cli);
     else
         repl_run(&s.ctx);

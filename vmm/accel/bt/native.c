@@ -225,8 +225,9 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
     uint64_t limit;
 
     if (st->rip != next || at->tb->dead || bt->emu.restart ||
-        bt->vcpu->stop_requested || bt->space_stale || bt->watch_hit ||
-        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
+        bt->vcpu->stop_requested || atomic_load(&bt->vcpu->kicked) ||
+        bt->space_stale || bt->watch_hit || st->sti_shadow ||
+        st->movss_shadow || !bt_native_mode(bt) ||
         (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
