@@ -7,6 +7,7 @@
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
 #include "vmm/exit_status.h"
+#include "vmm/machine/machine.h"
 
 static void exits_md(struct strbuf *out)
 {
@@ -26,13 +27,46 @@ static void exits_md(struct strbuf *out)
     }
 }
 
+static uint64_t no_time(void *opaque)
+{
+    (void)opaque;
+    return 0;
+}
+
+static void devices_md(struct strbuf *out)
+{
+    const struct machine_config cfg = {.mem_bytes = 2u << 20};
+    struct machine *m;
+
+    strbuf_puts(out, "# Devices of the board\n\nMade from the table in "
+                     "`vmm/machine/pc.c`.\n\n| name | chip | what it is "
+                     "|\n|---|---|---|\n");
+    if (machine_create(&m, &cfg, no_time, NULL))
+        return;
+    for (unsigned i = 0; i < m->devices; i++)
+        strbuf_printf(out, "| %s | `%s` | %s |\n", m->device[i]->name,
+                      m->device[i]->class->name, m->device[i]->class->summary);
+    for (unsigned space = 0; space < IO_SPACE_COUNT; space++) {
+        strbuf_printf(out, "\n| %s | length | chip |\n|---|---|---|\n",
+                      space == IO_PORT ? "port" : "memory");
+        for (unsigned i = 0; i < m->bus.count[space]; i++) {
+            const struct bus_range *r = &m->bus.range[space][i];
+
+            strbuf_printf(out, "| %#llx | %#llx | %s |\n",
+                          (unsigned long long)r->base,
+                          (unsigned long long)r->len, r->name);
+        }
+    }
+    machine_destroy(m);
+}
+
 static const struct {
     const char *file;
     void (*write)(struct strbuf *out);
 } pages[] = {
     {"ringside.1", cli_man_page},   {"ringside.bash", cli_completion},
     {"options.md", cli_options_md}, {"exit-status.md", cli_exit_status_md},
-    {"exits.md", exits_md},
+    {"exits.md", exits_md},         {"devices.md", devices_md},
 };
 
 static int write_page(const char *dir, const char *file, const char *text)
