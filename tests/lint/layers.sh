@@ -27,8 +27,8 @@ rows=(
     'vmm/(main|cli)             vmm/|gdbstub/|tui/|traces/|labs/'
     "vmm/                       $core"
     'gdbstub/(packet|command)   gdbstub/|vmm/base/'
-    'gdbstub/                   gdbstub/|vmm/(base|x86|view)/|vmm/(vm|debug|trace|exit_[a-z]*).h|vmm/cli'
-    'tui/                       tui/|vmm/(base|x86|view)/|vmm/(vm|debug|trace|exit_[a-z]*).h|vmm/cli'
+    'gdbstub/                   gdbstub/|vmm/(base|x86|host|view)/|vmm/(vm|debug(_server)?|trace|exit_[a-z]*).h|vmm/cli'
+    'tui/                       tui/|vmm/(base|x86|host|view)/|vmm/(vm|debug(_server)?|trace|exit_[a-z]*).h|vmm/cli'
     'traces/                    traces/|vmm/base/|vmm/(vm|debug|trace|exit_[a-z]*).h'
 )
 
