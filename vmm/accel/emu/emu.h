@@ -106,7 +106,7 @@ enum emu_result {
     EMU_DONE,        /* retired: state advanced by one instruction */
     EMU_FAULT,       /* emu->fault says what; guest registers unchanged */
     EMU_HALT,        /* HLT retired: st->activity is X86_HALTED */
-    EMU_UNSUPPORTED, /* 64-bit code, or Zydis and we do not know it */
+    EMU_UNSUPPORTED, /* 64-bit code that is more than a move or arithmetic */
 };
 
 /* ST is borrowed for emu's life.  0 or -errno, logged. */
@@ -139,6 +139,9 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev);
  * interrupt if it may, else executes one instruction, delivers its fault or
  * the single-step and data breakpoint traps (TF, DR0-3).  Adds 1 to
  * vcpu->icount when an instruction retired.
+ *
+ * In long mode it executes and no more: a fault is left in st->pending (and
+ * CR2) for the owner.
  */
 enum emu_result emu_step(struct emu *emu);
 

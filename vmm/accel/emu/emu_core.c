@@ -21,6 +21,8 @@ static void decoder_init(ZydisDecoder *decoder, unsigned bits)
                                          : ZYDIS_STACK_WIDTH_64;
 
     ZydisDecoderInit(decoder, mode, width);
+    if (bits == 64) /* KVM's guests see the host's processor */
+        return;
     for (size_t i = 0; i < ARRAY_SIZE(off); i++)
         ZydisDecoderEnableMode(decoder, off[i], ZYAN_FALSE);
 }

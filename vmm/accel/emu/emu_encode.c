@@ -26,19 +26,6 @@ static void put(struct out *o, unsigned byte)
     o->p[o->len++] = (uint8_t)byte;
 }
 
-static bool is_vector(const ZydisDecodedInstruction *insn)
-{
-    switch (insn->meta.isa_ext) {
-    case ZYDIS_ISA_EXT_X87:
-    case ZYDIS_ISA_EXT_MMX:
-    case ZYDIS_ISA_EXT_SSE:
-    case ZYDIS_ISA_EXT_SSE2:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void put_prefixes(struct out *o, const struct emu_entry *entry)
 {
     const ZydisDecodedInstruction *insn = &entry->insn;
@@ -47,7 +34,7 @@ static void put_prefixes(struct out *o, const struct emu_entry *entry)
         if (insn->raw.prefixes[i].type == ZYDIS_PREFIX_TYPE_MANDATORY)
             put(o, insn->raw.prefixes[i].value);
     /* Vector instructions know 66 as a mandatory prefix only. */
-    if (!is_vector(insn) && insn->operand_width == 16)
+    if (!emu_isa_is_vector(insn->meta.isa_ext) && insn->operand_width == 16)
         put(o, 0x66);
     if (entry->bits == 64 && (insn->attributes & ZYDIS_ATTRIB_HAS_REX)) {
         unsigned rex = entry->bytes[insn->raw.rex.offset];

@@ -122,16 +122,37 @@ static bool is_system_move(const struct emu_entry *entry)
             is_system_register(&entry->op[1]));
 }
 
-/* 64-bit code is KVM's; only what the host executes itself is done here. */
+/*
+ * 64-bit code: KVM hands over what it cannot emulate itself, which is moves and
+ * arithmetic on device memory.
+ */
 static emu_handler *handler_of_64(struct emu_entry *entry)
 {
     ZydisMnemonic mnemonic = entry->insn.mnemonic;
 
-    if (mnemonic == ZYDIS_MNEMONIC_LEA || mnemonic == ZYDIS_MNEMONIC_NOP ||
-        (mnemonic == ZYDIS_MNEMONIC_MOV && !is_system_move(entry)))
-        return own[mnemonic];
-    if (own[mnemonic] || sys_handler(mnemonic))
+    if (!emu_isa_has(&entry->insn))
         return NULL;
+    if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
+        return string_handler(mnemonic);
+    switch (mnemonic) {
+    case ZYDIS_MNEMONIC_MOV:
+        return is_system_move(entry) ? NULL : emu_do_mov;
+    case ZYDIS_MNEMONIC_LEA:
+    case ZYDIS_MNEMONIC_NOP:
+    case ZYDIS_MNEMONIC_BT:
+    case ZYDIS_MNEMONIC_BTS:
+    case ZYDIS_MNEMONIC_BTR:
+    case ZYDIS_MNEMONIC_BTC:
+    case ZYDIS_MNEMONIC_LDMXCSR:
+    case ZYDIS_MNEMONIC_STMXCSR:
+        return own[mnemonic];
+    case ZYDIS_MNEMONIC_MOVSD: /* of SSE2 */
+    case ZYDIS_MNEMONIC_CMPSD:
+        break;
+    default:
+        if (own[mnemonic] || sys_handler(mnemonic))
+            return NULL;
+    }
     return emu_native_prepare(entry) ? emu_native_execute : NULL;
 }
 

@@ -104,6 +104,12 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
         return EMU_FPU_MMX | EMU_FPU_WAITING;
     case ZYDIS_ISA_EXT_SSE:
     case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+    case ZYDIS_ISA_EXT_AES:
+    case ZYDIS_ISA_EXT_PCLMULQDQ:
+    case ZYDIS_ISA_EXT_SHA:
         /* CVTSD2SI of memory names no XMM register. */
         if (has_register(insn, op, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM31) ||
             insn->meta.category == ZYDIS_CATEGORY_CONVERT)
@@ -241,14 +247,14 @@ static void env_decode(const struct emu *emu, struct environment *env,
 
 static bool operand_read(struct emu *emu, void *buf, unsigned size)
 {
-    return emu_read(emu, emu_op_seg(&emu->op[0]), emu_ea(emu, &emu->op[0]), buf,
-                    size);
+    return emu_read64(emu, emu_op_seg(&emu->op[0]), emu_ea64(emu, &emu->op[0]),
+                      buf, size);
 }
 
 static bool operand_write(struct emu *emu, const void *buf, unsigned size)
 {
-    return emu_write(emu, emu_op_seg(&emu->op[0]), emu_ea(emu, &emu->op[0]),
-                     buf, size);
+    return emu_write64(emu, emu_op_seg(&emu->op[0]), emu_ea64(emu, &emu->op[0]),
+                       buf, size);
 }
 
 bool emu_do_fnstenv(struct emu *emu)

@@ -81,6 +81,8 @@ void emu_thunk_abort_fpu(void);
 
 /* ---- emu_isa.c -------------------------------------------------------- */
 /* emu_isa_has() is in emu.h: the translator asks it too. */
+/* x87, MMX, SSE: prefix 66 is part of the opcode. */
+bool emu_isa_is_vector(ZydisISAExt ext);
 
 /* ---- emu_fpu.c -------------------------------------------------------- */
 /* The enum emu_fpu rules of an instruction. */

@@ -18,14 +18,63 @@ static const bool known[ZYDIS_ISA_SET_MAX_VALUE + 1] = {
     [ZYDIS_ISA_SET_SSEMXCSR] = true,     [ZYDIS_ISA_SET_SSE_PREFETCH] = true,
     [ZYDIS_ISA_SET_SSE2] = true,         [ZYDIS_ISA_SET_SSE2MMX] = true,
     [ZYDIS_ISA_SET_PAUSE] = true,        [ZYDIS_ISA_SET_CLFSH] = true,
-    /* SYSCALL is refused by its handler; 64-bit state is KVM's only. */
+    /* SYSCALL is refused by its handler. */
     [ZYDIS_ISA_SET_AMD] = true,          [ZYDIS_ISA_SET_LONGMODE] = true,
 };
 /* clang-format on */
+
+/*
+ * 64-bit code is KVM's and sees the host's CPUID.  What changes nothing but
+ * registers, flags and memory may go to the host; VEX and EVEX may not.
+ */
+static bool known64(ZydisISAExt ext)
+{
+    switch (ext) {
+    case ZYDIS_ISA_EXT_BASE:
+    case ZYDIS_ISA_EXT_LONGMODE:
+    case ZYDIS_ISA_EXT_X87:
+    case ZYDIS_ISA_EXT_MMX:
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+    case ZYDIS_ISA_EXT_AES:
+    case ZYDIS_ISA_EXT_PCLMULQDQ:
+    case ZYDIS_ISA_EXT_SHA:
+    case ZYDIS_ISA_EXT_MOVBE:
+    case ZYDIS_ISA_EXT_LZCNT:
+    case ZYDIS_ISA_EXT_ADOX_ADCX:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool emu_isa_is_vector(ZydisISAExt ext)
+{
+    switch (ext) {
+    case ZYDIS_ISA_EXT_X87:
+    case ZYDIS_ISA_EXT_MMX:
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+    case ZYDIS_ISA_EXT_AES:
+    case ZYDIS_ISA_EXT_PCLMULQDQ:
+    case ZYDIS_ISA_EXT_SHA:
+        return true;
+    default:
+        return false;
+    }
+}
 
 bool emu_isa_has(const ZydisDecodedInstruction *insn)
 {
     if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
         return false;
+    if (insn->machine_mode == ZYDIS_MACHINE_MODE_LONG_64)
+        return known64(insn->meta.isa_ext);
     return known[insn->meta.isa_set];
 }

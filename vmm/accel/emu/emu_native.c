@@ -160,10 +160,10 @@ static unsigned named_registers(const struct emu_entry *entry)
 static bool needs_alignment(const ZydisDecodedInstruction *insn,
                             const ZydisDecodedOperand *op)
 {
-    if (op->size != 128 || (insn->meta.isa_ext != ZYDIS_ISA_EXT_SSE &&
-                            insn->meta.isa_ext != ZYDIS_ISA_EXT_SSE2))
+    if (op->size != 128 || !emu_isa_is_vector(insn->meta.isa_ext))
         return false;
     return insn->mnemonic != ZYDIS_MNEMONIC_MOVUPS &&
+           insn->mnemonic != ZYDIS_MNEMONIC_LDDQU &&
            insn->mnemonic != ZYDIS_MNEMONIC_MOVUPD &&
            insn->mnemonic != ZYDIS_MNEMONIC_MOVDQU;
 }

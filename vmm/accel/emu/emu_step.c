@@ -90,6 +90,23 @@ static bool swallows_single_step(ZydisMnemonic mnemonic)
            mnemonic == ZYDIS_MNEMONIC_INT1 || mnemonic == ZYDIS_MNEMONIC_INTO;
 }
 
+/* Long mode's events are the owner's (KVM's) to deliver. */
+static bool owner_delivers(const struct emu *emu)
+{
+    return emu->st->efer & X86_EFER_LMA;
+}
+
+static void fault(struct emu *emu)
+{
+    if (!owner_delivers(emu)) {
+        emu_deliver(emu, &emu->fault);
+        return;
+    }
+    if (emu->fault.vector == X86_PF)
+        emu->st->cr2 = emu->fault_cr2;
+    emu->st->pending = emu->fault;
+}
+
 static enum emu_result execute(struct emu *emu)
 {
     struct x86_state *st = emu->st;
@@ -99,7 +116,7 @@ static enum emu_result execute(struct emu *emu)
     uint32_t traps = emu->trap_dr6 | held;
 
     if (result == EMU_FAULT) {
-        emu_deliver(emu, &emu->fault);
+        fault(emu);
         return result;
     }
     if (result == EMU_UNSUPPORTED)
@@ -111,7 +128,7 @@ static enum emu_result execute(struct emu *emu)
     emu->held_dr6 = 0;
     if (st->movss_shadow) /* data breakpoints wait; single step is lost */
         emu->held_dr6 = traps & ~DR6_BS;
-    else if (traps)
+    else if (traps && !owner_delivers(emu))
         debug_trap(emu, traps);
     return result;
 }
@@ -123,6 +140,8 @@ enum emu_result emu_step(struct emu *emu)
 
     if (st->activity == X86_SHUTDOWN)
         return EMU_HALT;
+    if (owner_delivers(emu))
+        return execute(emu);
     if (take_pending(emu) || take_nmi(emu) || take_interrupt(emu))
         return st->activity == X86_ACTIVE ? EMU_DONE : EMU_HALT;
     if (st->activity == X86_HALTED)

@@ -131,7 +131,7 @@ static void copy_forward(uint8_t *to, const uint8_t *from, uint64_t n,
         return;
     }
     for (; n > 0; n--, to += size, from += size) {
-        uint32_t element;
+        uint64_t element;
 
         memcpy(&element, from, size);
         memcpy(to, &element, size);
@@ -227,10 +227,11 @@ bool emu_do_stos(struct emu *emu)
 
 bool emu_do_lods(struct emu *emu)
 {
-    static const ZydisRegister accumulator[5] = {
+    static const ZydisRegister accumulator[9] = {
         [1] = ZYDIS_REGISTER_AL,
         [2] = ZYDIS_REGISTER_AX,
         [4] = ZYDIS_REGISTER_EAX,
+        [8] = ZYDIS_REGISTER_RAX,
     };
     struct string s;
 
