@@ -74,6 +74,13 @@ static int settle(struct cli *cli)
     return 0;
 }
 
+/* A person at a serial console has to know the way out. */
+static void greet(const struct cli *cli)
+{
+    if (cli->vm.interactive && !cli->vm.text_display)
+        fprintf(stderr, "ringside: Ctrl-A x leaves, Ctrl-A h helps\n");
+}
+
 /* What a person wants to know who did not ask for anything. */
 static void say_why_it_ended(struct vm *vm)
 {
@@ -107,12 +114,15 @@ int cmd_run(struct cli *cli)
         return EXIT_STATUS_SETUP;
     }
     catch_signals(vm);
+    greet(cli);
     wall = host_now_ns();
     vm_run(vm);
     wall = host_now_ns() - wall;
     release_signals();
     display_close(display);
     terminal_restore();
+    if (cli->vm.interactive && vm_stop_reason(vm) == VM_STOP_USER)
+        fputc('\n', stderr); /* the guest's line is unfinished */
     status = vm_exit_status(vm);
     say_why_it_ended(vm);
     if (cli_report(cli, vm, wall))

@@ -251,12 +251,12 @@ static void rip_rows(struct strbuf *out, const struct exit_detail *list,
          wide
              ? "Rip              Exit           What                  Samples  "
                "Smp% Time%   Avg"
-             : "Rip        Exit                 What                  Samples  "
+             : "Rip        Exit              What                     Samples  "
                "Smp% Time%   Avg");
     for (size_t i = 0; i < n; i++) {
         snprintf(rip, sizeof(rip), wide ? "%016llx " : "%#010llx ",
                  (unsigned long long)list[i].rip);
-        detail_row(out, &list[i], rip, wide ? 14 : 20, 15, t);
+        detail_row(out, &list[i], rip, wide ? 14 : 17, wide ? 15 : 18, t);
     }
 }
 
