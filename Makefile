@@ -19,7 +19,7 @@ WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \
 CFLAGS ?= $(OPT) -g
 ALLFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(WERROR) $(CFLAGS) $(SAN) \
             -fno-omit-frame-pointer -pthread
-LIBS := -lZydis -lmd -ljansson -ldw -lelf -ledit -lncursesw -ltinfo -lncursesw -ltinfo \
+LIBS := -lZydis -lmd -ljansson -ldw -lelf -ledit -lncursesw -ltinfo \
         -pthread -ldl -lm
 
 # What Debian has to provide: to build and run, and to test.

@@ -121,7 +121,8 @@ int term_text_init(struct term *t, const char *keys, unsigned w, unsigned h)
         free(ts);
         return err;
     }
-    *t = (struct term){.ops = &ops, .state = ts, .w = w, .h = h};
+    *t = (struct term){
+        .ops = &ops, .state = ts, .w = w, .h = h, .patient = true};
     surface_init(&ts->last, 0, 0);
     return 0;
 }

@@ -119,9 +119,9 @@ static void serve_run(struct debug_server *srv)
     pthread_mutex_unlock(&srv->lock);
     debug_run(srv->dbg, &how, &stop);
     pthread_mutex_lock(&srv->lock);
-    srv->running = false;
     serve_calls(srv);
-    tell_stop(srv, &stop);
+    tell_stop(srv, &stop); /* who sees us not running has been told */
+    srv->running = false;
 }
 
 void debug_server_loop(struct debug_server *srv)

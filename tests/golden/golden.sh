@@ -1,0 +1,67 @@
+#!/bin/bash
+# The screen and every view, compared with what they looked like when somebody
+# last said that they were right.
+#
+#   golden.sh            compare
+#   golden.sh --accept   take what there is now as right
+#
+# A case is a line of cases.txt:
+#   screen NAME WxH KEYS...      `ringside debug --keys`, the last screen
+#   view NAME OPTIONS... -- VIEW [ARG...]   `ringside view`
+# Nothing that shows times is a case.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+ringside=$BUILD/ringside
+work=$BUILD/golden
+want=tests/golden/screens
+accept=${1:-}
+mkdir -p "$work" "$want"
+
+gcc -m32 -g -nostdlib -static -no-pie -Wl,--build-id=none \
+    -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-e,start \
+    -Wl,-Ttext-segment=0x100000 \
+    tests/golden/guest.S -o "$work/guest.elf" || exit 1
+
+compare() { # NAME
+    local name=$1
+    if [ "$accept" = --accept ]; then
+        cp "$work/$name.txt" "$want/$name.txt"
+    fi
+    if diff -u "$want/$name.txt" "$work/$name.txt" >"$work/$name.diff"; then
+        echo "PASS golden $name"
+    else
+        echo "FAIL golden $name: $(grep -c '^[-+][^-+]' "$work/$name.diff") lines differ"
+        sed 's/^/    /' "$work/$name.diff" | head -n 40
+    fi
+}
+
+screen() { # NAME SIZE KEYS
+    printf '%s\n' "$3" >"$work/$1.keys"
+    timeout 60 "$ringside" debug --accel bt -m 16M --size "$2" \
+        --keys "$work/$1.keys" "$work/guest.elf" >"$work/$1.txt" 2>&1
+    echo "status $?" >>"$work/$1.txt"
+    compare "$1"
+}
+
+view() { # NAME OPTIONS... -- VIEW ARGS...
+    local name=$1 options=()
+    shift
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    timeout 60 "$ringside" view --accel bt -m 16M "${options[@]}" \
+        "$1" "$work/guest.elf" "${@:2}" >"$work/$name.txt" 2>&1
+    echo "status $?" >>"$work/$name.txt"
+    compare "$name"
+}
+
+while read -r kind name rest; do
+    case $kind in
+    screen) screen "$name" "${rest%% *}" "${rest#* }" ;;
+    view) # shellcheck disable=SC2086 # words are arguments
+        view "$name" $rest ;;
+    esac
+done <tests/golden/cases.txt
