@@ -294,9 +294,10 @@ void x86_walk(struct x86_walk *w, const struct x86_paging *pg,
 bool x86_walk_commit(struct x86_walk *w, const struct x86_phys *phys,
                      bool write)
 {
-    bool changed = false;
+    bool changed = false, ok = w->result == X86_WALK_OK;
+    unsigned used = ok ? w->steps : w->steps - (w->steps > 0);
 
-    for (unsigned i = 0; i < w->steps; i++) {
+    for (unsigned i = 0; i < used; i++) {
         struct x86_walk_step *step = &w->step[i];
         bool pdpte_register =
             step->shift == 30 && step->entry_size == 8 && i == 0;
@@ -304,7 +305,7 @@ bool x86_walk_commit(struct x86_walk *w, const struct x86_phys *phys,
 
         if (pdpte_register) /* PAE: PDPTEs have no accessed bit */
             continue;
-        if (i + 1 == w->steps && write)
+        if (ok && i + 1 == w->steps && write)
             want |= PTE_D;
         if (want == step->entry)
             continue;
@@ -312,7 +313,7 @@ bool x86_walk_commit(struct x86_walk *w, const struct x86_phys *phys,
         phys->write(phys->opaque, step->entry_gpa, &want, step->entry_size);
         changed = true;
     }
-    w->dirty |= write;
+    w->dirty |= ok && write;
     return changed;
 }
 

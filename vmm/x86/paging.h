@@ -85,8 +85,10 @@ void x86_walk(struct x86_walk *walk, const struct x86_paging *pg,
               struct x86_access access);
 
 /*
- * Sets the accessed bits of a successful walk, and the dirty bit of its leaf
- * if WRITE, as the processor does (SDM vol. 3A 4.8).  True if memory changed.
+ * Sets the accessed bits of the entries a walk used, and the dirty bit of its
+ * leaf if WRITE, as the processor does (SDM vol. 3A 4.8).  A walk that ended in
+ * a fault has used the entries above the one that ended it.  True if memory
+ * changed.
  */
 bool x86_walk_commit(struct x86_walk *walk, const struct x86_phys *phys,
                      bool write);

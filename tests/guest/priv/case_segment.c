@@ -77,7 +77,7 @@ static void after_type_b(void) { put_field("type", descriptor_at(N_TSS_B)[1] >> 
 CASE(accessed, RING0, 0, 0, 0, after_type_fresh, "accessed bit is set", LOAD(fs, FRESH0))
 CASE(not_accessed, RING0, 0, 0, 0, after_type_fresh, "accessed bit is not set by a failed load", "mov $FRESH0+3, %eax; mov %ax, %fs")
 CASE(ltr_ok, RING0, 0, SHOW_TR, 0, after_type_b, "ltr sets busy", "mov $TSS_B, %eax; ltr %ax; str %ebx")
-R0(hidden, "hidden part outlives the GDT", LOAD(fs, LIMITED) "; sub $8, %esp; sgdt (%esp); mov 2(%esp), %ecx; movl $0, 0x50(%ecx); movl $0, 0x54(%ecx); mov %fs:0xffc, %ebx; mov %fs:0xffd, %ebx")
+R0(hidden, "hidden part outlives the GDT", LOAD(fs, LIMITED) "; sub $8, %esp; sgdt (%esp); mov 2(%esp), %ecx; movl $0, 0x50(%ecx); movl $0, 0x54(%ecx); xor %ecx, %ecx; mov %fs:0xffc, %ebx; mov %fs:0xffd, %ebx")
 R0(cs_limit, "jump beyond cs", "ljmp $SHORT_CODE0, $0x100")
 R0(cs_limit_ret, "far return beyond cs", "push $SHORT_CODE0; push $0x100; lret")
 R0(sp16, "16-bit stack wraps", "mov $STACK16, %eax; mov %ax, %ss; mov $0x12340000, %esp; push %ebx; mov %esp, %ecx; pop %edx; mov %esp, %esi; mov $DATA0, %eax; mov %ax, %ss; mov $STACK0, %esp")

@@ -327,10 +327,6 @@ in_real:
     pop %ax
     pop %ax
     FOUND(%ax)
-    TESTNO(15)                     /* a jump beyond 64 KiB */
-    .byte 0x66, 0xe9
-    .long 0x10000
-    FOUND(%ax)
     TESTNO(16)                     /* BOUND */
     mov $5, %ax
     boundw %ax, %gs:OFF(range)

@@ -344,9 +344,9 @@ bool bt_space_walk(struct bt *bt, struct x86_walk *walk, uint32_t gla,
     };
 
     x86_walk(walk, &bt->paging, &mem, gla, access);
+    x86_walk_commit(walk, &mem, write);
     if (walk->result != X86_WALK_OK)
         return false;
-    x86_walk_commit(walk, &mem, write);
     bt_space_note_walk(bt->cur, walk);
     return true;
 }

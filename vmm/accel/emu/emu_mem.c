@@ -146,6 +146,7 @@ static struct emu_tlb_entry *tlb_fill(struct emu *emu, uint64_t gla,
         return NULL;
     }
     if (walk.result != X86_WALK_OK) {
+        x86_walk_commit(&walk, &phys, false);
         emu->fault_cr2 = gla;
         emu_raise_err(emu, X86_PF, walk.error);
         return NULL;

@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "vmm/accel/kvm/kvm_impl.h"
 #include "vmm/base/log.h"
+#include "vmm/x86/cpuid.h"
 
 #define BASIC_MAX    7u          /* later leaves describe what is hidden */
 #define EXTENDED_MAX 0x80000008u /* address widths */
@@ -91,6 +93,32 @@ static void fix_entry(const struct kvm_accel *k, struct kvm_cpuid_entry2 *e)
     }
 }
 
+/* The leaves by which a guest knows Ringside, under whichever accelerator. */
+static uint32_t add_hypervisor(const struct kvm_accel *k,
+                               struct kvm_cpuid_entry2 *entry, uint32_t n)
+{
+    int khz = ioctl(k->vcpu_fd, KVM_GET_TSC_KHZ);
+    unsigned count;
+    const struct x86_cpuid_row *rows = x86_cpuid_rows(&count);
+
+    for (unsigned i = 0; i < count && n < KVM_CPUID_MAX; i++) {
+        struct x86_cpuid r = rows[i].regs;
+
+        if (rows[i].leaf >> 28 != X86_CPUID_HYPERVISOR >> 28)
+            continue;
+        if (rows[i].leaf == X86_CPUID_HYPERVISOR + 0x10 && khz > 0)
+            r.eax = (uint32_t)khz;
+        entry[n++] = (struct kvm_cpuid_entry2){
+            .function = rows[i].leaf,
+            .eax = r.eax,
+            .ebx = r.ebx,
+            .ecx = r.ecx,
+            .edx = r.edx,
+        };
+    }
+    return n;
+}
+
 int kvm_cpuid_init(struct kvm_accel *k)
 {
     struct {
@@ -109,6 +137,6 @@ int kvm_cpuid_init(struct kvm_accel *k)
         all.entry[n] = all.entry[i];
         fix_entry(k, &all.entry[n++]);
     }
-    all.head.nent = n;
+    all.head.nent = add_hypervisor(k, all.entry, n);
     return kvm_ioctl_log(k->vcpu_fd, KVM_SET_CPUID2, &all, "KVM_SET_CPUID2");
 }

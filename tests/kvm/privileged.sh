@@ -1,0 +1,30 @@
+#!/bin/bash
+# Privileged and sensitive instructions under KVM on the emulated processor of
+# tests/kvm-host.sh, against tests/guest/priv/expected.txt.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=${BUILD:-build}
+priv=tests/guest/priv
+out=$build/guest-logs/privileged-kvm-host.out
+mkdir -p "$build/guest-logs"
+
+KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-400} tests/kvm-host.sh \
+    "$build/ringside" "$build/guests/priv.elf" -- \
+    "$build/ringside" run --accel kvm -m 64M --no-reboot --display none \
+    --serial stdio "$build/guests/priv.elf" >"$out" 2>"$out.log"
+status=$?
+if [ "$status" -eq 77 ]; then
+    echo "SKIP privileged-kvm-host: $(tail -n 1 "$out.log")"
+    exit 0
+fi
+if [ "$status" -ne 1 ]; then
+    echo "FAIL privileged-kvm-host: status $status after $(wc -l <"$out") lines"
+    exit 1
+fi
+if $priv/compare.sh $priv/expected.txt "$out" $priv/qemu-svm.txt \
+    >"$out.diff"; then
+    echo "PASS privileged-kvm-host ($(tail -n 1 "$out.diff"))"
+else
+    echo "FAIL privileged-kvm-host: $(tail -n 1 "$out.diff") (see $out.diff)"
+    exit 1
+fi
