@@ -10,8 +10,11 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wundef -Wvla -Wcast-qual -Wformat=2 -Wimplicit-fallthrough \
-        -Wconversion -Wsign-conversion -Wno-string-conversion \
-        -Wno-gnu-variable-sized-type-not-at-end
+        -Wconversion -Wsign-conversion
+# What clang means to add to these and the manner here does not.
+ifneq ($(findstring clang,$(CC)),)
+WARN += -Wno-string-conversion -Wno-gnu-variable-sized-type-not-at-end
+endif
 # Warnings are errors with the compilers that we know; another one's new
 # warning must not stop a newcomer.
 WERROR ?= $(if $(filter 12 14.0.6,$(shell $(CC) -dumpversion \

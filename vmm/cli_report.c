@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/accel/kvm/kvm.h"
 #include "vmm/base/log.h"
 #include "vmm/exit_report.h"
 
@@ -15,6 +16,27 @@ static const char *base_name(const char *path)
     const char *slash = path ? strrchr(path, '/') : NULL;
 
     return slash ? slash + 1 : path ? path : "";
+}
+
+/* What KVM counted itself: plain counts that are not 0. */
+static void fill_kernel(struct exit_report *r, struct vm *vm)
+{
+    struct kvm_stat *stats;
+    int n = kvm_stats_read(vm_vcpu(vm), &stats);
+
+    for (int i = 0; i < n && r->kernels < EXIT_REPORT_KERNEL; i++) {
+        struct exit_kernel_counter *c = &r->kernel[r->kernels];
+
+        if (stats[i].kind != KVM_STAT_COUNTER || stats[i].unit[0] ||
+            !stats[i].value)
+            continue;
+        snprintf(c->name, sizeof(c->name), "%s%s", stats[i].vcpu ? "" : "vm.",
+                 stats[i].name);
+        c->value = stats[i].value;
+        r->kernels++;
+    }
+    if (n >= 0)
+        free(stats);
 }
 
 static void fill(struct exit_report *r, struct vm *vm, uint64_t wall_ns)
@@ -31,6 +53,7 @@ static void fill(struct exit_report *r, struct vm *vm, uint64_t wall_ns)
     snprintf(r->guest, sizeof(r->guest), "%s",
              base_name(cfg->guest ? cfg->guest : cfg->disk[0].path));
     snprintf(r->stop, sizeof(r->stop), "%s", vm_stop_text(vm));
+    fill_kernel(r, vm);
 }
 
 static void write_report(const struct cli *cli, struct vm *vm, FILE *f,

@@ -80,7 +80,7 @@ static void exits_cell(char *buf, size_t len, const struct side *s)
 
 static void time_cell(char *buf, size_t len, const struct side *s)
 {
-    snprintf(buf, len, "%7.2f s", (double)s->r->wall_ns / 1e9);
+    snprintf(buf, len, "%7.3f s", (double)s->r->wall_ns / 1e9);
 }
 
 static void monitor_cell(char *buf, size_t len, const struct side *s)
@@ -88,7 +88,7 @@ static void monitor_cell(char *buf, size_t len, const struct side *s)
     char share[16];
 
     exit_format_share(share, s->ns, s->r->wall_ns);
-    snprintf(buf, len, "%7.2f s %5s", (double)s->ns / 1e9, share);
+    snprintf(buf, len, "%7.3f s %5s", (double)s->ns / 1e9, share);
 }
 
 static void insns_cell(char *buf, size_t len, const struct side *s)

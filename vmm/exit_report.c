@@ -37,10 +37,10 @@ static void title(struct strbuf *out, const struct exit_report *r,
 
     snprintf(line, sizeof(line), "Exits of %.40s under %s", r->guest, r->accel);
     bold(out, style, line);
-    exit_format_count(count, t.count, 15);
-    strbuf_printf(out, "%s exits in %.2f s", count, s);
+    exit_format_count(count, t.count, 9);
+    strbuf_printf(out, "%s exits in %.3f s", count, s);
     if (s > 0) {
-        exit_format_count(each, (uint64_t)((double)t.count / s), 11);
+        exit_format_count(each, (uint64_t)((double)t.count / s), 9);
         strbuf_printf(out, ", %s a second", each);
     }
     if (r->insns) {
@@ -54,7 +54,7 @@ static void title(struct strbuf *out, const struct exit_report *r,
     strbuf_puts(out, "\n");
     if (r->wall_ns) {
         exit_format_share(each, t.ns, r->wall_ns);
-        strbuf_printf(out, "In the monitor: %.2f s, %s of the time\n",
+        strbuf_printf(out, "In the monitor: %.3f s, %s of the time\n",
                       (double)t.ns / 1e9, each);
     }
     if (r->stop[0])

@@ -11,7 +11,7 @@
 
 /* A counter that the host's kernel keeps of exits it handled itself. */
 struct exit_kernel_counter {
-    char name[48];
+    char name[56];
     uint64_t value;
 };
 

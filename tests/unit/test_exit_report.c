@@ -152,8 +152,8 @@ static void every_class_has_a_letter(void **state)
 /* clang-format off */
 static const char want_text[] =
     "Exits of teach.elf under bt\n"
-    "3,340 exits in 1.25 s, 2,672 a second; 98.8M instructions, 29,570 to an exit\n"
-    "In the monitor: 0.08 s, 6.7% of the time\n"
+    "3,340 exits in 1.250 s, 2,672 a second; 98.8M instructions, 29,570 to an exit\n"
+    "In the monitor: 0.084 s, 6.7% of the time\n"
     "Ended: the guest powered off (status 0)\n"
     "\n"
     "Exit                 C SDM   Samples  Smp%  Time%          Min   Max   Avg Times\n"
@@ -205,8 +205,8 @@ static void text_is_this(void **state)
 static const char want_compare[] =
     "                         bt: teach.elf               kvm: teach.elf\n"
     "exits                        3,340                       2,520\n"
-    "time                        1.25 s                      0.40 s\n"
-    "  of it in the monitor      0.08 s  6.7%                0.08 s 20.8%\n"
+    "time                       1.250 s                     0.400 s\n"
+    "  of it in the monitor     0.084 s  6.7%               0.083 s 20.8%\n"
     "instructions                 98.8M                   not known\n"
     "\n"
     "Exit                 SDM     Count   Avg Time%           Count   Avg Time%\n"
@@ -249,7 +249,7 @@ static void nothing_happened(void **state)
     report.kernels = 0;
     strbuf_init(&sb);
     exit_report_text(&sb, &report, 3, &plain);
-    assert_text(&sb, "Exits of teach.elf under bt\n0 exits in 0.00 s\n"
+    assert_text(&sb, "Exits of teach.elf under bt\n0 exits in 0.000 s\n"
                      "Ended: the guest powered off (status 0)\n");
     strbuf_fini(&sb);
 }
