@@ -49,7 +49,8 @@ void vm_stop(struct vm *vm, enum vm_stop_reason reason)
 void vm_kick(struct vm *vm)
 {
     atomic_store(&vm->vcpu.kicked, true);
-    vm->vcpu.ops->kick(&vm->vcpu);
+    if (atomic_load(&vm->has_vcpu)) /* else the first turn looks anyway */
+        vm->vcpu.ops->kick(&vm->vcpu);
     hostio_wake(vm->io);
 }
 
@@ -385,6 +386,7 @@ int vm_create(struct vm **out, const struct vm_config *cfg)
         vm_destroy(vm);
         return err;
     }
+    atomic_store(&vm->has_vcpu, true);
     *out = vm;
     return 0;
 }
@@ -393,6 +395,7 @@ void vm_destroy(struct vm *vm)
 {
     if (!vm)
         return;
+    atomic_store(&vm->has_vcpu, false);
     if (vm->io) /* its thread kicks the vCPU: it goes first */
         hostio_stop(vm->io);
     if (vm->vcpu.accel)

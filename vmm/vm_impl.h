@@ -9,6 +9,7 @@
 struct vm {
     struct vm_config cfg;
     struct vcpu vcpu;
+    atomic_bool has_vcpu; /* it is whole: other threads may kick it */
     struct machine *machine;
     struct hostio *io;
     struct chardev *chardev[VM_SERIALS_MAX]; /* owned, unless the config's */
