@@ -31,6 +31,22 @@ static void put_step(struct doc *doc, const struct x86_walk_step *s)
     doc_cell(doc, "%s", bits);
 }
 
+/* The address cut up as the tables use it: "PD 768 | PT 256 | offset 0xdcd". */
+static void put_fields(struct doc *doc, const struct x86_walk *w)
+{
+    unsigned shift = w->steps ? w->step[w->steps - 1].shift : 32;
+    char text[128] = "";
+
+    for (unsigned i = 0; i < w->steps; i++) {
+        size_t at = strlen(text);
+
+        snprintf(text + at, sizeof(text) - at, "%s %u | ", w->step[i].table,
+                 w->step[i].index);
+    }
+    doc_field(doc, "fields", "%soffset %#llx", text,
+              (unsigned long long)(w->gla & ((1ull << shift) - 1)));
+}
+
 static void put_result(struct doc *doc, const struct x86_walk *w)
 {
     char text[80];
@@ -67,6 +83,7 @@ bool view_walk(const struct view_ctx *ctx, int argc, char **argv,
     x86_paging_init(&paging, &st);
     x86_walk(&w, &paging, &phys, gla, access_of(&st, argc, argv));
     doc_field(doc, "address", "%#llx", (unsigned long long)gla);
+    put_fields(doc, &w);
     doc_field(doc, "paging", "%s", x86_paging_mode_name(paging.mode));
     doc_field(doc, "cr3", "%#llx", (unsigned long long)st.cr3);
     doc_table(doc, "steps", "table,index,entry at,entry,bits");

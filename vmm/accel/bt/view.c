@@ -1,0 +1,91 @@
+/* Blocks and shadow entries as views show them.  See bt.h. */
+#include <string.h>
+
+#include "vmm/accel/bt/bt_int.h"
+
+static const char *const reasons[] = {
+#define BT_REASON(id, text) [BT_REASON_##id] = text,
+#include "vmm/accel/bt/bt_reason.def"
+#undef BT_REASON
+};
+
+const char *bt_reason_text(enum bt_reason reason)
+{
+    assert(reason < ARRAY_SIZE(reasons));
+    return reasons[reason];
+}
+
+/* The RAM page that GLA names now; UINT32_MAX: none. */
+static uint32_t frame_at(struct bt *bt, uint32_t gla)
+{
+    struct x86_phys phys = mem_phys(bt->vcpu->mem);
+    struct x86_access look = {.no_check = true};
+    struct x86_paging paging;
+    struct x86_walk walk;
+    bool rom;
+
+    x86_paging_init(&paging, bt_st(bt));
+    x86_walk(&walk, &paging, &phys, gla, look);
+    return walk.result == X86_WALK_OK ? bt_frame(bt, walk.gpa, &rom)
+                                      : UINT32_MAX;
+}
+
+static void copy_block(const struct bt *bt, const struct bt_tb *tb,
+                       struct bt_block_view *out)
+{
+    *out = (struct bt_block_view){
+        .eip = tb->eip,
+        .gpa = tb->frame * BT_PAGE + tb->eip % BT_PAGE,
+        .user = tb->user,
+        .insns = tb->insns,
+        .host_pc = (uint64_t)bt->cache.rx + tb->host,
+        .host = bt->cache.rw + tb->host,
+        .host_len = tb->host_len,
+    };
+    assert(tb->insns <= ARRAY_SIZE(out->insn));
+    for (unsigned i = 0; i < tb->insns; i++) {
+        const struct bt_insn *in = bt_tb_insn(bt, tb, i);
+
+        out->insn[i] = (struct bt_insn_view){
+            .eip = tb->eip + in->guest,
+            .guest_len = in->len,
+            .why = (enum bt_reason)in->why,
+            .host = in->host,
+            .host_len = (uint32_t)(in[1].host - in->host),
+        };
+    }
+}
+
+bool bt_block_at(struct vcpu *vcpu, uint32_t gla, struct bt_block_view *out)
+{
+    struct bt *bt = vcpu->accel;
+    uint32_t frame = frame_at(bt, gla), n;
+    bool user = x86_cpl(bt_st(bt)) == 3;
+
+    if (frame == UINT32_MAX || !bt->cache.page)
+        return false;
+    for (n = bt->cache.page[frame].tbs; n; n = bt->cache.tb[n].page_next) {
+        const struct bt_tb *tb = &bt->cache.tb[n];
+
+        if (!tb->dead && tb->user == user && gla - tb->eip < tb->guest_len) {
+            copy_block(bt, tb, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+void bt_shadow_at(struct vcpu *vcpu, uint32_t gla, struct bt_shadow_view *out)
+{
+    const struct bt *bt = vcpu->accel;
+    uint32_t entry =
+        bt->win && bt->win->shadow ? bt->win->shadow[gla / BT_PAGE] : 0;
+
+    *out = (struct bt_shadow_view){
+        .mapped = entry & BT_SHADOW_PRESENT,
+        .writable = entry & BT_SHADOW_WRITE,
+        .guest_writable = entry & BT_SHADOW_GUEST_W,
+        .large = entry & BT_SHADOW_LARGE,
+        .ram_offset = entry & ~(BT_PAGE - 1),
+    };
+}
