@@ -147,10 +147,10 @@ static const char *shadow_policy(const struct x86_walk *w,
     if (w->result != X86_WALK_OK)
         return "nothing to shadow";
     if (!sh->mapped)
-        return "not touched yet: the first access fills it";
+        return "not touched yet: an access fills it";
     if (w->writable && !sh->writable)
-        return w->dirty ? "read-only: the page holds translated code"
-                        : "read-only until the first write sets the dirty bit";
+        return w->dirty ? "read-only: it holds translated code"
+                        : "read-only until a write sets the dirty bit";
     return "as the guest allows";
 }
 
@@ -166,8 +166,7 @@ static bool put_real_shadow(const struct view_ctx *ctx, const struct walk_at *w,
                  (unsigned long long)sh.ram_offset);
     put_rights(doc, "shadow entry", sh.mapped, sh.writable, where,
                shadow_policy(&w->walk, &sh));
-    doc_note(doc, "the shadow entry is read back from the window of the "
-                  "current address space and privilege");
+    doc_note(doc, "The shadow entry is read back from the current window.");
     return true;
 }
 
@@ -211,7 +210,6 @@ static void put_guest_insn(const struct view_ctx *ctx, struct doc *doc,
     doc_row(doc);
     doc_cell(doc, "%08x", in->eip);
     doc_cell(doc, "%s", text);
-    doc_cell(doc, "%s", "");
     doc_cell(doc, "%s", bt_reason_text(in->why));
     doc_mark(doc, DOC_NAME);
 }
@@ -226,8 +224,7 @@ static void put_host_insns(struct doc *doc, const struct bt_block_view *b,
 
         doc_row(doc);
         doc_cell(doc, "%s", "");
-        doc_cell(doc, "%s", "");
-        doc_cell(doc, "%s", text);
+        doc_cell(doc, "    %s", text);
         doc_cell(doc, "%s", "");
         at += len ? len : 1;
     }
@@ -255,7 +252,7 @@ bool view_block(const struct view_ctx *ctx, int argc, char **argv,
               b.user ? "user" : "supervisor");
     doc_field(doc, "host", "%#llx, %u bytes", (unsigned long long)b.host_pc,
               b.host_len);
-    doc_table(doc, "code", "address,guest,host,why");
+    doc_table(doc, "code", "address,guest and host code,why");
     for (unsigned i = 0; i < b.insns; i++) {
         put_guest_insn(ctx, doc, &b.insn[i]);
         put_host_insns(doc, &b, &b.insn[i]);
