@@ -91,6 +91,23 @@ bool bt_breakpoint_at(const struct bt *bt, uint64_t gla, uint64_t gpa)
     return false;
 }
 
+/*
+ * Switches that make the rare common, for tests of a whole guest:
+ * RINGSIDE_BT=interpret,check,evict,tiny
+ */
+static void options_from_environment(struct accel_options *o)
+{
+    const char *s = getenv("RINGSIDE_BT");
+
+    if (!s)
+        return;
+    o->interpret_only |= strstr(s, "interpret") != NULL;
+    o->check_blocks |= strstr(s, "check") != NULL;
+    o->evict_always |= strstr(s, "evict") != NULL;
+    if (strstr(s, "tiny"))
+        o->cache_bytes = BT_CACHE_MIN;
+}
+
 /* ---- life --------------------------------------------------------------- */
 
 static int bt_probe(char *why, size_t len)
@@ -174,6 +191,7 @@ static int bt_init(struct vcpu *vcpu)
 
     if (!bt)
         return -ENOMEM;
+    options_from_environment(&vcpu->options);
     vcpu->accel = bt;
     bt->vcpu = vcpu;
     bt->cache.fd = -1;
