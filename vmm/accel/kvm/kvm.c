@@ -167,6 +167,42 @@ static int kvm_slots_changed(struct vcpu *vcpu)
     return ret;
 }
 
+#define PIC_PINS    16u
+#define IOAPIC_PINS 24u
+
+/*
+ * Where an interrupt input leads: ISA IRQs to both kinds of controller, the
+ * timer to pin 2 of the IOAPIC (the board's ACPI and MP tables say so; KVM's
+ * own default is pin 0), the rest to the IOAPIC alone.
+ */
+static int route_irqs(struct kvm_accel *k)
+{
+    struct {
+        struct kvm_irq_routing head;
+        struct kvm_irq_routing_entry entry[PIC_PINS + IOAPIC_PINS];
+    } all = {.head.nr = 0};
+    unsigned n = 0;
+
+    for (unsigned irq = 0; irq < PIC_PINS; irq++)
+        all.entry[n++] = (struct kvm_irq_routing_entry){
+            .gsi = irq,
+            .type = KVM_IRQ_ROUTING_IRQCHIP,
+            .u.irqchip = {irq < 8 ? KVM_IRQCHIP_PIC_MASTER
+                                  : KVM_IRQCHIP_PIC_SLAVE,
+                          irq % 8},
+        };
+    for (unsigned gsi = 0; gsi < IOAPIC_PINS; gsi++)
+        if (gsi != 2)
+            all.entry[n++] = (struct kvm_irq_routing_entry){
+                .gsi = gsi,
+                .type = KVM_IRQ_ROUTING_IRQCHIP,
+                .u.irqchip = {KVM_IRQCHIP_IOAPIC, gsi == 0 ? 2 : gsi},
+            };
+    all.head.nr = n;
+    return kvm_ioctl_log(k->vm_fd, KVM_SET_GSI_ROUTING, &all,
+                         "KVM_SET_GSI_ROUTING");
+}
+
 static int make_irqchip(struct kvm_accel *k)
 {
     struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
@@ -177,7 +213,7 @@ static int make_irqchip(struct kvm_accel *k)
     ret = kvm_ioctl_log(k->vm_fd, KVM_CREATE_IRQCHIP, NULL,
                         "cannot make the kernel's interrupt controllers; "
                         "try --irqchip user");
-    if (ret < 0)
+    if (ret < 0 || (ret = route_irqs(k)) < 0)
         return ret;
     return kvm_ioctl_log(k->vm_fd, KVM_CREATE_PIT2, &pit,
                          "cannot make the kernel's timer; try --irqchip user");
