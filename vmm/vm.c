@@ -306,6 +306,7 @@ static int create_vcpu(struct vm *vm)
 
     vcpu->mem = &vm->machine->mem;
     vcpu->intc = vm->machine->intc;
+    vcpu->apic = vm->machine->apic;
     vcpu->a20 = true;
     vcpu->on_exit = vm_dispatch_exit;
     vcpu->owner = vm;
@@ -429,6 +430,8 @@ int vm_reset(struct vm *vm)
         return err;
     if (vm->vcpu.ops->slots_changed)
         vm->vcpu.ops->slots_changed(&vm->vcpu);
+    if (vm->vcpu.ops->reset)
+        vm->vcpu.ops->reset(&vm->vcpu);
     return vm->vcpu.ops->set_state(&vm->vcpu, &vm->entry);
 }
 

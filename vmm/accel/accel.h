@@ -157,6 +157,11 @@ struct accel_ops {
     int (*get_state)(struct vcpu *vcpu, struct x86_state *st);
     int (*set_state)(struct vcpu *vcpu, const struct x86_state *st);
     int (*set_debug)(struct vcpu *vcpu, const struct debug_ctl *ctl);
+    /*
+     * RESET: chips that the accelerator keeps (options.irqchip_kernel) go to
+     * their first state.  The CPU follows by set_state().  May be NULL.
+     */
+    int (*reset)(struct vcpu *vcpu);
     /* The slots changed (A20, reset).  May be NULL. */
     int (*slots_changed)(struct vcpu *vcpu);
     /* options.irqchip_kernel: a device's pin.  NULL if there is no such. */
@@ -175,6 +180,17 @@ struct vcpu_intc {
 };
 
 /*
+ * What of the board's local APIC is reached through the CPU: CR8 (TPR bits
+ * 7:4) and IA32_APIC_BASE.  Functions may be NULL: there is no such APIC.
+ */
+struct vcpu_apic {
+    void *opaque;
+    unsigned (*get_cr8)(void *opaque);
+    void (*set_cr8)(void *opaque, unsigned cr8);
+    void (*set_base)(void *opaque, uint64_t base);
+};
+
+/*
  * One virtual CPU.  Owned by struct vm; touched only by its own thread, but
  * for `kicked`.
  */
@@ -183,6 +199,7 @@ struct vcpu {
     void *accel; /* the accelerator's own state */
     struct mem *mem;
     struct vcpu_intc intc;
+    struct vcpu_apic apic;
     bool nmi;           /* an NMI edge not yet taken by the accelerator */
     bool a20;           /* false: physical address bit 20 reads as 0 */
     atomic_bool kicked; /* set by ops->kick, cleared by the run loop */

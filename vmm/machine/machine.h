@@ -38,6 +38,7 @@ struct machine {
     struct clock clock;
     struct mem mem;
     struct vcpu_intc intc; /* for the vCPU: LAPIC and PIC combined */
+    struct vcpu_apic apic; /* for the vCPU, too */
     unsigned devices;
     struct device *device[MACHINE_DEVICES_MAX];
     struct machine_host host;

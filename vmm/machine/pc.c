@@ -187,6 +187,29 @@ static int intc_ack(void *opaque)
     return vector;
 }
 
+static unsigned apic_get_cr8(void *opaque)
+{
+    const struct pc *pc = opaque;
+
+    return pc->lapic ? lapic_get_cr8(pc->lapic) : 0;
+}
+
+static void apic_set_cr8(void *opaque, unsigned cr8)
+{
+    struct pc *pc = opaque;
+
+    if (pc->lapic)
+        lapic_set_cr8(pc->lapic, cr8);
+}
+
+static void apic_set_base(void *opaque, uint64_t base)
+{
+    struct pc *pc = opaque;
+
+    if (pc->lapic)
+        lapic_set_base(pc->lapic, base);
+}
+
 static bool apic_send(void *opaque, const struct apic_msg *msg)
 {
     struct pc *pc = opaque;
@@ -339,6 +362,8 @@ int machine_create(struct machine **out, const struct machine_config *cfg,
     m->mem_bytes = cfg->mem_bytes;
     m->host = cfg->host;
     m->intc = (struct vcpu_intc){pc, intc_pending, intc_ack};
+    m->apic =
+        (struct vcpu_apic){pc, apic_get_cr8, apic_set_cr8, apic_set_base};
     for (unsigned i = 0; i < ARRAY_SIZE(m->disk); i++)
         m->disk[i] = cfg->disk[i];
     if (cfg->irqchip_kernel)

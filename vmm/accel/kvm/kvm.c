@@ -219,6 +219,47 @@ static int make_irqchip(struct kvm_accel *k)
                          "cannot make the kernel's timer; try --irqchip user");
 }
 
+/* Keeps what the kernel's chips are like before any guest touched them. */
+static int save_chips(struct kvm_accel *k)
+{
+    int ret;
+
+    if (!k->irqchip_kernel)
+        return 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(k->chip_reset); i++) {
+        k->chip_reset[i].chip_id = i; /* PIC, PIC, IOAPIC */
+        ret = kvm_ioctl_log(k->vm_fd, KVM_GET_IRQCHIP, &k->chip_reset[i],
+                            "KVM_GET_IRQCHIP");
+        if (ret < 0)
+            return ret;
+    }
+    ret = kvm_ioctl_log(k->vcpu_fd, KVM_GET_LAPIC, &k->lapic_reset,
+                        "KVM_GET_LAPIC");
+    return ret < 0 ? ret
+                   : kvm_ioctl_log(k->vm_fd, KVM_GET_PIT2, &k->pit_reset,
+                                   "KVM_GET_PIT2");
+}
+
+static int kvm_reset(struct vcpu *vcpu)
+{
+    struct kvm_accel *k = kvm_of(vcpu);
+    int ret;
+
+    if (!k->irqchip_kernel)
+        return 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(k->chip_reset); i++) {
+        ret = kvm_ioctl_log(k->vm_fd, KVM_SET_IRQCHIP, &k->chip_reset[i],
+                            "KVM_SET_IRQCHIP");
+        if (ret < 0)
+            return ret;
+    }
+    ret = kvm_ioctl_log(k->vcpu_fd, KVM_SET_LAPIC, &k->lapic_reset,
+                        "KVM_SET_LAPIC");
+    return ret < 0 ? ret
+                   : kvm_ioctl_log(k->vm_fd, KVM_SET_PIT2, &k->pit_reset,
+                                   "KVM_SET_PIT2");
+}
+
 static int make_vm(struct kvm_accel *k)
 {
     uint64_t identity = KVM_IDENTITY_MAP_GPA;
@@ -331,7 +372,8 @@ static int kvm_init(struct vcpu *vcpu)
         goto out;
     enable_caps(k);
     if ((ret = make_vcpu(k)) < 0 || (ret = kvm_cpuid_init(k)) < 0 ||
-        (ret = kvm_state_init(k)) < 0 || (ret = kvm_run_init(k)) < 0)
+        (ret = save_chips(k)) < 0 || (ret = kvm_state_init(k)) < 0 ||
+        (ret = kvm_run_init(k)) < 0)
         goto out;
     kvm_stats_init(k);
     return 0;
@@ -361,6 +403,7 @@ const struct accel_ops accel_kvm = {
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
     .set_debug = kvm_set_debug,
+    .reset = kvm_reset,
     .slots_changed = kvm_slots_changed,
     .set_gsi = kvm_set_gsi,
     .dump = kvm_dump,

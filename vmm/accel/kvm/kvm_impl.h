@@ -54,6 +54,14 @@ struct kvm_accel {
     uint64_t armed_ns; /* CLOCK_MONOTONIC; 0: the timer is off */
     volatile sig_atomic_t timer_fired;
 
+    uint64_t cr8, apic_base; /* as they went in at the last entry */
+
+    /* The kernel's interrupt controllers as they were made: what RESET means.
+     */
+    struct kvm_irqchip chip_reset[3];
+    struct kvm_lapic_state lapic_reset;
+    struct kvm_pit_state2 pit_reset;
+
     /* State between runs. */
     bool io_pending; /* KVM has to see the exit's data before anything else */
     bool halted;     /* HLT, and the kernel does not wait for us */

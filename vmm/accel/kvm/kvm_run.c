@@ -206,11 +206,38 @@ static bool still_halted(struct kvm_accel *k)
     return !vcpu->intc.pending || !vcpu->intc.pending(vcpu->intc.opaque);
 }
 
+/* The local APIC's registers that the CPU has too go in with it ... */
+static void load_apic(struct kvm_accel *k)
+{
+    const struct vcpu_apic *apic = &k->vcpu->apic;
+
+    if (!k->irqchip_kernel && apic->get_cr8)
+        k->run->cr8 = apic->get_cr8(apic->opaque);
+    k->cr8 = k->run->cr8;
+    k->apic_base = k->run->apic_base;
+}
+
+/* ... and come back if the guest changed them. */
+static void store_apic(struct kvm_accel *k)
+{
+    const struct vcpu_apic *apic = &k->vcpu->apic;
+
+    if (k->irqchip_kernel)
+        return;
+    if (k->run->cr8 != k->cr8 && apic->set_cr8)
+        apic->set_cr8(apic->opaque, (unsigned)k->run->cr8);
+    if (k->run->apic_base != k->apic_base && apic->set_base)
+        apic->set_base(apic->opaque, k->run->apic_base);
+}
+
 static int enter(struct kvm_accel *k)
 {
-    int ret = ioctl(k->vcpu_fd, KVM_RUN, 0);
+    int ret;
 
+    load_apic(k);
+    ret = ioctl(k->vcpu_fd, KVM_RUN, 0);
     ret = ret < 0 ? -errno : 0;
+    store_apic(k);
     k->sync_valid = true;
     k->cache_valid = false;
     return ret;
@@ -297,6 +324,16 @@ static enum seen exit_window(struct kvm_accel *k, struct vm_exit *e)
     return SEEN_EXIT;
 }
 
+/* CR8 was lowered: an interrupt may be deliverable now. */
+static enum seen exit_set_tpr(struct kvm_accel *k, struct vm_exit *e)
+{
+    e->kind = VM_EXIT_CR_ACCESS;
+    e->u.reg.reg = 8;
+    e->u.reg.write = true;
+    e->u.reg.value = k->run->cr8;
+    return SEEN_EXIT;
+}
+
 static enum seen exit_debug(struct kvm_accel *k, struct vm_exit *e)
 {
     return kvm_debug_exit(k, e) ? SEEN_EXIT : SEEN_AGAIN;
@@ -360,6 +397,7 @@ static exit_handler *const handlers[] = {
     [KVM_EXIT_SHUTDOWN] = exit_shutdown,
     [KVM_EXIT_IRQ_WINDOW_OPEN] = exit_window,
     [KVM_EXIT_DEBUG] = exit_debug,
+    [KVM_EXIT_SET_TPR] = exit_set_tpr,
     [KVM_EXIT_X86_RDMSR] = exit_msr,
     [KVM_EXIT_X86_WRMSR] = exit_msr,
     [KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,

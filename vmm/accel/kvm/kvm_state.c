@@ -228,6 +228,9 @@ static int set_sregs(struct kvm_accel *k, const struct x86_state *st)
     /* Through kvm_run too: KVM_RUN takes CR8 from there. */
     k->run->cr8 = st->cr8;
     k->run->apic_base = st->apic_base;
+    if ((st->efer & X86_EFER_LMA) && !k->irqchip_kernel &&
+        k->vcpu->apic.set_cr8)
+        k->vcpu->apic.set_cr8(k->vcpu->apic.opaque, (unsigned)st->cr8);
     state_to_sregs(&sregs, st);
     if (!k->has_sregs2)
         return kvm_ioctl_log(k->vcpu_fd, KVM_SET_SREGS, &sregs,

@@ -22,7 +22,8 @@ struct guest {
     struct vcpu vcpu;
     struct mem mem;
     struct x86_state st;
-    int irq; /* vector on the INTR pin, or -1 */
+    int irq;     /* vector on the INTR pin, or -1 */
+    uint8_t tpr; /* of a local APIC that does nothing else */
     /* Nested exits, by kind. */
     unsigned nested[VM_EXIT_COUNT];
     struct vm_exit last_nested;
@@ -43,6 +44,20 @@ static inline int guest_ack(void *opaque)
 
     g->irq = -1;
     return vector;
+}
+
+static inline unsigned guest_get_cr8(void *opaque)
+{
+    const struct guest *g = opaque;
+
+    return g->tpr >> 4;
+}
+
+static inline void guest_set_cr8(void *opaque, unsigned cr8)
+{
+    struct guest *g = opaque;
+
+    g->tpr = (uint8_t)(cr8 << 4);
 }
 
 static inline enum run_next guest_on_exit(struct vcpu *vcpu, struct vm_exit *e)
@@ -86,6 +101,9 @@ static inline void guest_init_options(struct guest *g,
         .ops = &accel_kvm,
         .mem = &g->mem,
         .intc = {g, guest_pending, guest_ack},
+        .apic = {.opaque = g,
+                 .get_cr8 = guest_get_cr8,
+                 .set_cr8 = guest_set_cr8},
         .on_exit = guest_on_exit,
         .owner = g,
         .a20 = true,

@@ -185,6 +185,61 @@ static void the_kernels_chips_take_an_interrupt(void **unused)
     guest_fini(&g);
 }
 
+static void a_reset_masks_the_kernels_chips(void **unused)
+{
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init_options(&g, (struct accel_options){.irqchip_kernel = true});
+    /* IRQ 5 unmasked at vector 25h, then a byte out. */
+    guest_enter(&g, GUEST_PROT32,
+                "\xb0\x11\xe6\x20\xb0\x20\xe6\x21\xb0\x04\xe6\x21\xb0\x01\xe6"
+                "\x21\xb0\xdf\xe6\x21\xe6\x98",
+                22);
+    e = guest_run(&g);
+    assert_int_equal(e.u.pio.port, 0x98);
+    assert_int_equal(accel_kvm.reset(&g.vcpu), 0);
+    guest_enter(&g, GUEST_PROT32, "\xe4\x21\xe6\x99", 4); /* in al, 21h */
+    e = guest_run(&g);
+    assert_int_equal(e.u.pio.port, 0x99);
+    assert_int_equal(*(uint8_t *)e.u.pio.data, 0);
+    guest_fini(&g);
+}
+
+static void cr8_is_the_local_apics_tpr(void **unused)
+{
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    /* mov rax, cr8; mov cl, al; mov al, 9; mov cr8, rax; out 10h, al;
+     * dec al; mov cr8, rax; hlt */
+    guest_enter(&g, GUEST_LONG64,
+                "\x44\x0f\x20\xc0\x88\xc1\xb0\x09\x44\x0f\x22\xc0\xe6\x10\xfe"
+                "\xc8\x44\x0f\x22\xc0\xf4",
+                21);
+    g.tpr = 0x30;
+    e = guest_run(&g);
+    assert_int_equal(e.kind, VM_EXIT_PIO);
+    assert_int_equal(g.tpr, 0x90);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RCX] & 0xff, 3);
+    assert_int_equal(g.st.cr8, 9);
+    e = guest_run(&g);
+    if (e.kind == VM_EXIT_CR_ACCESS) { /* where KVM tells of it at once */
+        assert_int_equal(e.u.reg.reg, 8);
+        assert_int_equal(e.u.reg.value, 8);
+        e = guest_run(&g);
+    }
+    assert_int_equal(e.kind, VM_EXIT_HLT);
+    assert_int_equal(g.tpr, 0x80);
+    guest_fini(&g);
+}
+
 static void an_unknown_msr_is_an_exit(void **unused)
 {
     struct guest g;
@@ -211,6 +266,8 @@ int main(void)
         cmocka_unit_test(a_kick_before_the_run_is_not_lost),
         cmocka_unit_test(no_kick_is_lost),
         cmocka_unit_test(the_kernels_chips_take_an_interrupt),
+        cmocka_unit_test(a_reset_masks_the_kernels_chips),
+        cmocka_unit_test(cr8_is_the_local_apics_tpr),
         cmocka_unit_test(an_unknown_msr_is_an_exit),
     };
 
