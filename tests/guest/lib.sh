@@ -45,17 +45,17 @@ kvm_is_complete() {
 
 # Sees to it that Debian's files are there; why they are not, if so.
 debian_lacks() { # ARCH
-    tests/guest/tools/fetch-debian.sh "$1" >/dev/null 2>"$logs/fetch.log" ||
+    bash tests/guest/tools/fetch-debian.sh "$1" >/dev/null 2>"$logs/fetch.log" ||
         tail -n 1 "$logs/fetch.log" | sed 's/^fetch-debian: //'
 }
 
 debian_dir() { # ARCH
-    tests/guest/tools/fetch-debian.sh -q "$1"
+    bash tests/guest/tools/fetch-debian.sh -q "$1"
 }
 
 initramfs() { # ARCH
     [ -s "$BUILD/initramfs-$1" ] ||
-        tests/guest/tools/make-initramfs.sh "$(debian_dir "$1")/busybox-$1" \
+        bash tests/guest/tools/make-initramfs.sh "$(debian_dir "$1")/busybox-$1" \
             "$BUILD/initramfs-$1"
 }
 

@@ -19,6 +19,8 @@ readonly UNAVAILABLE=69 # EX_UNAVAILABLE of sysexits.h
 readonly mirror=${RINGSIDE_MIRROR:-http://deb.debian.org}
 readonly cache=${RINGSIDE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ringside}
 readonly out=$cache/debian-12
+readonly log=$cache/fetch.log
+work='' # made when there is something to fetch
 
 say() {
     echo "fetch-debian: $*" >&2
@@ -110,7 +112,7 @@ patiently() { # WHAT COMMAND...
 resolve() { # PACKAGE
     case $1 in
     linux-image-*)
-        apt-cache "${apt_options[@]}" depends "$1" |
+        apt-cache "${apt_options[@]}" depends "$1" 2>>"$log" |
             sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\).*/\1/p' |
             head -n 1
         ;;
@@ -177,16 +179,17 @@ all) archs=(i386 amd64) ;;
     ;;
 esac
 
-mkdir -p "$out"
-exec 8>"$cache/lock" # one at a time
-flock 8
-work=$(mktemp -d "$cache/fetch.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-log=$cache/fetch.log
 for arch in "${archs[@]}"; do
     missing "$arch" || continue
     [ -z "$quiet" ] || exit $UNAVAILABLE
-    : >"$log"
+    if [ -z "$work" ]; then
+        mkdir -p "$out"
+        work=$(mktemp -d "$cache/fetch.XXXXXX")
+        trap 'rm -rf "$work"' EXIT
+        exec 8>"$cache/lock" # one at a time
+        flock 8
+        : >"$log"
+    fi
     fetch_arch "$arch" || exit $?
 done
 echo "$out"
