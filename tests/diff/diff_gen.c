@@ -151,7 +151,7 @@ static void put_modrm(struct gen *g, struct insn *in, unsigned reg)
         mod = 2;
     }
     if (mod == 1)
-        in->disp = (int8_t)rnd(g, 256);
+        in->disp = (int32_t)rnd(g, 256) - 128;
     else if (mod == 2)
         in->disp = (int32_t)diff_random(&g->rnd);
     for (unsigned i = 0; i < (mod == 1 ? 1u : mod == 2 ? 4u : 0u); i++)
@@ -398,6 +398,11 @@ static void prepare_memory(struct gen *g, struct insn *in)
         return;
     size = op->size / 8u;
     at = data_address(g, size, size == 16);
+    /* A locked access across cache lines stops the whole machine, and costs
+     * milliseconds where a hypervisor throttles it. */
+    if ((in->info.attributes & ZYDIS_ATTRIB_HAS_LOCK) ||
+        in->info.mnemonic == ZYDIS_MNEMONIC_XCHG)
+        at &= ~(size - 1);
     if (faults_peculiarly(in, op))
         at = DIFF_DATA + DIFF_PAGE + rnd(g, DIFF_PAGE);
     if (is_moffs(in)) {
@@ -479,7 +484,7 @@ static void make(struct gen *g, struct insn *in)
         put_modrm(g, in, rnd(g, 8));
         for (unsigned i = 0; i < 2; i++) {
             noise = diff_random(&g->rnd);
-            memcpy(in->bytes + in->len + 8 * i, &noise, 8);
+            memcpy(in->bytes + in->len + (size_t)8 * i, &noise, 8);
         }
         if (wanted(g, in)) {
             if (!(in->info.attributes & ZYDIS_ATTRIB_HAS_MODRM))
@@ -574,14 +579,14 @@ static void initial_fpu(struct gen *g, uint8_t *fxsave)
     fxsave[4] = (uint8_t)rnd(g, 256);
     memcpy(fxsave + 24, &mxcsr, 4);
     for (unsigned i = 0; i < 8; i++) {
-        memcpy(fxsave + 32 + 16 * i, &words[4 * i], 10);
-        memcpy(fxsave + 160 + 16 * i, &words[32 + 4 * i], 16);
+        uint8_t *st = fxsave + 32 + (size_t)16 * i;
+
+        memcpy(st, &words[(size_t)4 * i], 10);
+        memcpy(st + 128, &words[32 + (size_t)4 * i], 16);
         if (chance(g, 70)) { /* a normal number near one */
-            fxsave[32 + 16 * i + 7] |= 0x80;
-            fxsave[32 + 16 * i + 8] &= 0x1f;
-            fxsave[32 + 16 * i + 8] |= 0xe0;
-            fxsave[32 + 16 * i + 9] =
-                (uint8_t)((fxsave[32 + 16 * i + 9] & 0x80) | 0x3f);
+            st[7] |= 0x80;
+            st[8] = (uint8_t)((st[8] & 0x1f) | 0xe0);
+            st[9] = (uint8_t)((st[9] & 0x80) | 0x3f);
         }
     }
 }

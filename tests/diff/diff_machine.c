@@ -144,5 +144,5 @@ void diff_machine_store(const struct diff_machine *m,
     memcpy(r->fxsave, st->fxsave, sizeof(r->fxsave));
     copy_area(&mem, 1, 0, 1 + DIFF_DATA_PAGES, r->memory, false);
     copy_area(&mem, 2, 0, DIFF_STACK_PAGES,
-              r->memory + (1 + DIFF_DATA_PAGES) * DIFF_PAGE, false);
+              r->memory + (size_t)(1 + DIFF_DATA_PAGES) * DIFF_PAGE, false);
 }

@@ -124,7 +124,7 @@ static bool memory_differs(bool print, const struct diff_result *native,
 {
     unsigned shown = 0;
 
-    if (memcmp(native->memory, ours->memory, DIFF_MEMORY) == 0)
+    if (memcmp(native->memory, ours->memory, sizeof(native->memory)) == 0)
         return false;
     for (unsigned i = 0; print && i < DIFF_MEMORY && shown < 16; i++)
         if (native->memory[i] != ours->memory[i]) {

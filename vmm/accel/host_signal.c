@@ -7,7 +7,7 @@
 
 #include "vmm/base/log.h"
 
-#define STACK_SIZE (64u * 1024)
+#define STACK_SIZE 65536u
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 

@@ -19,6 +19,7 @@
 #define FXSAVE_MXCSR 24
 #define FXSAVE_MASK  28
 #define FXSAVE_ST    32
+#define FXSAVE_XMM   160
 #define FXSAVE_END32 288 /* XMM8 and up exist in 64-bit mode only */
 #define MXCSR_MASK   0xffffu
 #define FSW_ES_B     0x8080u
@@ -39,6 +40,12 @@ static void put16(struct x86_state *st, unsigned offset, unsigned value)
     memcpy(st->fxsave + offset, &word, 2);
 }
 
+/* Where ST(I) lies in an FXSAVE image, as long as 16 bytes. */
+static size_t st_offset(size_t i)
+{
+    return FXSAVE_ST + 16 * i;
+}
+
 static unsigned top_of(const struct x86_state *st)
 {
     return get16(st, FXSAVE_FSW) >> 11 & 7;
@@ -55,7 +62,8 @@ static void rotate_registers(struct x86_state *st, unsigned old)
 
     memcpy(regs, st->fxsave + FXSAVE_ST, sizeof(regs));
     for (unsigned i = 0; i < 8; i++)
-        memcpy(st->fxsave + FXSAVE_ST + 16 * i, regs + 16 * ((i + by) & 7), 16);
+        memcpy(st->fxsave + st_offset(i), regs + 16 * (size_t)((i + by) & 7),
+               16);
 }
 
 /* ---- who may ----------------------------------------------------------- */
@@ -186,7 +194,7 @@ static void env_get(const struct x86_state *st, struct environment *env)
         unsigned tag = 3;
 
         if (st->fxsave[FXSAVE_FTW] >> r & 1)
-            tag = tag_of(st->fxsave + FXSAVE_ST + 16 * ((r - top) & 7));
+            tag = tag_of(st->fxsave + st_offset((r - top) & 7));
         ftw |= tag << (2 * r);
     }
     *env = (struct environment){get16(st, FXSAVE_FCW), get16(st, FXSAVE_FSW),
@@ -242,7 +250,7 @@ static void env_decode(const struct emu *emu, struct environment *env,
 
     memcpy(&env->fcw, in, 2);
     memcpy(&env->fsw, in + step, 2);
-    memcpy(&env->ftw, in + 2 * step, 2);
+    memcpy(&env->ftw, in + 2 * (size_t)step, 2);
 }
 
 static bool operand_read(struct emu *emu, void *buf, unsigned size)
@@ -294,7 +302,7 @@ bool emu_do_fnsave(struct emu *emu)
     env_get(emu->st, &env);
     env_encode(emu, &env, image);
     for (unsigned i = 0; i < 8; i++)
-        memcpy(image + n + 10 * i, emu->st->fxsave + FXSAVE_ST + 16 * i, 10);
+        memcpy(image + n + 10 * (size_t)i, emu->st->fxsave + st_offset(i), 10);
     if (!operand_write(emu, image, n + 80))
         return false;
     /* FNINIT leaves the registers' contents alone. */
@@ -316,7 +324,7 @@ bool emu_do_frstor(struct emu *emu)
     env_decode(emu, &env, image);
     env_put(emu->st, &env);
     for (unsigned i = 0; i < 8; i++)
-        memcpy(emu->st->fxsave + FXSAVE_ST + 16 * i, image + n + 10 * i, 10);
+        memcpy(emu->st->fxsave + st_offset(i), image + n + 10 * (size_t)i, 10);
     return true;
 }
 
@@ -361,8 +369,9 @@ bool emu_do_fxrstor(struct emu *emu)
     memcpy(st->fxsave, image, FXSAVE_MXCSR + 4);
     control_put(st, fcw, fsw);
     for (unsigned i = 0; i < 8; i++)
-        memcpy(st->fxsave + FXSAVE_ST + 16 * i, image + FXSAVE_ST + 16 * i, 10);
-    memcpy(st->fxsave + 160, image + 160, FXSAVE_END32 - 160);
+        memcpy(st->fxsave + st_offset(i), image + st_offset(i), 10);
+    memcpy(st->fxsave + FXSAVE_XMM, image + FXSAVE_XMM,
+           FXSAVE_END32 - FXSAVE_XMM);
     return true;
 }
 
@@ -398,12 +407,14 @@ static void enter_mmx(struct x86_state *st)
 bool emu_do_maskmov(struct emu *emu)
 {
     bool mmx = emu->insn->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
-    unsigned size = mmx ? 8 : 16, first = mmx ? FXSAVE_ST : 160;
+    unsigned size = mmx ? 8 : 16, first = mmx ? FXSAVE_ST : FXSAVE_XMM;
     unsigned top = mmx ? top_of(emu->st) : 0;
     unsigned wrap = mmx ? 7 : 15; /* of register numbers */
     const uint8_t *regs = emu->st->fxsave + first;
-    const uint8_t *data = regs + 16 * ((emu->insn->raw.modrm.reg - top) & wrap);
-    const uint8_t *mask = regs + 16 * ((emu->insn->raw.modrm.rm - top) & wrap);
+    const uint8_t *data =
+        regs + 16 * (size_t)((emu->insn->raw.modrm.reg - top) & wrap);
+    const uint8_t *mask =
+        regs + 16 * (size_t)((emu->insn->raw.modrm.rm - top) & wrap);
     uint32_t wrap_off = (uint32_t)all_ones(emu->insn->address_width / 8u);
     uint32_t off = (uint32_t)emu->st->gpr[X86_RDI];
     enum x86_sreg seg = emu_data_segment(emu);

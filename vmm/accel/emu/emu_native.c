@@ -268,7 +268,8 @@ static bool run(struct emu *emu, struct emu_entry *entry)
 {
     struct emu_native *n = emu->native;
     struct x86_state *st = emu->st;
-    const size_t regs = (entry->bits == 64 ? X86_GPR_COUNT : 8) * 8;
+    const size_t regs =
+        entry->bits == 64 ? sizeof(st->gpr) : 8 * sizeof(*st->gpr);
     const unsigned host = entry->esp_host; /* RSP itself: not named */
     int aborted;
 

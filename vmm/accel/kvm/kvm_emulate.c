@@ -173,8 +173,6 @@ bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
     struct kvm_emulator *m;
     enum emu_result result;
 
-    if (is_long_mode(k))
-        return give_up(k, why, "64-bit code is not emulated");
     k->emulated =
         k->emulated && why->rip == k->emulated_rip ? k->emulated + 1 : 1;
     if (k->emulated > EMULATED_MAX)
