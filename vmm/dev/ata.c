@@ -465,7 +465,7 @@ static void device_diagnostic(struct ata *a)
 
 static void reset_drive(struct drive *d)
 {
-    d->multiple = 0;
+    d->multiple = ATA_MULTIPLE_MAX; /* drivers keep what they find */
     d->heads = ATA_HEADS;
     d->sectors = ATA_SECTORS_PER_TRACK;
 }

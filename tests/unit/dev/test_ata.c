@@ -142,6 +142,7 @@ static void test_identify(void **state)
     assert_int_equal(w[6], 63);
     assert_int_equal(w[10], 'R' << 8 | 'I');
     assert_int_equal(w[47] & 0xff, 16);
+    assert_int_equal(w[59], 0x110);
     assert_int_equal(w[49] & BIT(8), 0); /* no DMA */
     assert_int_equal(w[49] & BIT(9), BIT(9));
     assert_int_equal(w[60] | w[61] << 16, SECTORS);
@@ -204,7 +205,9 @@ static void test_multiple(void **state)
     struct chan *c = chan_open(1, false);
 
     (void)state;
-    command(c, 0xc4, 0, 4); /* not set yet */
+    command(c, 0xc6, 0, 0); /* off */
+    expect_status(c, IDLE);
+    command(c, 0xc4, 0, 4);
     expect_error(c, 0x04);
     command(c, 0xc6, 0, 3); /* not a power of two */
     expect_error(c, 0x04);
