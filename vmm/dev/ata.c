@@ -182,9 +182,8 @@ static void fail_at(struct ata *a, uint64_t lba, unsigned status,
 /* Sectors of the next block; 0: none is left, or the address is wild. */
 static uint32_t next_block(const struct drive *d, const struct ata *a)
 {
-    uint64_t left = a->lba < d->blk->sectors ? d->blk->sectors - a->lba : 0;
     uint32_t n = a->remaining < a->block ? a->remaining : a->block;
-
+    uint64_t left = a->lba < d->blk->sectors ? d->blk->sectors - a->lba : 0;
     return left < n ? (uint32_t)left : n;
 }
 
@@ -205,6 +204,7 @@ static void read_next(struct ata *a)
         fail_at(a, a->lba, ST_ERR, ERR_IDNF);
         return;
     }
+    assert(d->blk); /* absent devices take no commands */
     if (d->blk->read(d->blk->opaque, a->lba, a->buffer, n)) {
         fail_at(a, a->lba, ST_ERR, ERR_UNC);
         return;
@@ -234,6 +234,7 @@ static void write_buffer(struct ata *a)
     struct drive *d = active(a);
     uint32_t n = a->len / BLOCKDEV_SECTOR;
 
+    assert(d->blk);
     if (d->blk->write(d->blk->opaque, a->lba, a->buffer, n)) {
         fail_at(a, a->lba, ST_DF | ST_ERR, ERR_ABRT);
         return;
@@ -267,7 +268,6 @@ static void buffer_taken(struct ata *a)
 }
 
 /* ---- commands ----------------------------------------------------------- */
-
 enum { MULTIPLE = BIT(0), EXT = BIT(1), WRITE = BIT(2) };
 
 static void rw_sectors(struct ata *a, unsigned flags)
@@ -395,10 +395,7 @@ static void set_features(struct ata *a, unsigned flags)
     default:
         break;
     }
-    if (ok)
-        finish_ok(a);
-    else
-        abort_command(a);
+    finish(a, ok ? 0 : ST_ERR, ok ? 0 : ERR_ABRT);
 }
 
 static void check_power_mode(struct ata *a, unsigned flags)
@@ -454,13 +451,6 @@ static void put_signature(struct ata *a)
         d->status = d->blk ? ST_IDLE : 0;
         d->error = d->blk ? DIAGNOSTIC_PASSED : 0;
     }
-}
-
-/* Goes to both devices, whichever is selected. */
-static void device_diagnostic(struct ata *a)
-{
-    put_signature(a);
-    set_intrq(a, true);
 }
 
 static void reset_drive(struct drive *d)
@@ -520,7 +510,8 @@ static void command_write(struct ata *a, uint8_t opcode)
     a->active = d == &a->drive[1];
     set_intrq(a, false);
     if (opcode == CMD_DIAGNOSTIC) {
-        device_diagnostic(a);
+        put_signature(a); /* both devices, whichever is selected */
+        set_intrq(a, true);
         return;
     }
     if (!d->blk)
@@ -682,7 +673,7 @@ static uint64_t control_block_read(void *opaque, uint64_t offset, unsigned size)
 {
     struct ata *a = ((struct device *)opaque)->state;
 
-    (void)offset, (void)size;
+    (void)offset, (void)size; /* a port of one byte */
     if (!a->drive[0].blk && !a->drive[1].blk)
         return 0xff;
     return selected(a)->status;
@@ -788,6 +779,8 @@ static void ata_snap(struct device *dev, struct snap *s)
     snap_field(s, a->pos);
     snap_field(s, a->len);
     snap_field(s, a->buffer);
+    if (!s->saving && !active(a)->blk) /* restored without its disk */
+        a->transfer = TRANSFER_NONE;
 }
 
 const struct device_class ata_class = {

@@ -1,10 +1,13 @@
 /* IDENTIFY DEVICE data: ATA/ATAPI-6, 8.15. */
 #include "vmm/dev/ata_identify.h"
 
+#include <string.h>
+
 #include "vmm/dev/ata.h"
 
-#define WORDS         256u
-#define CYLINDERS_MAX 16383u
+#define WORDS            256u
+#define CYLINDERS_MAX    16383u
+#define ATA_PER_CYLINDER ((uint64_t)ATA_HEADS * ATA_SECTORS_PER_TRACK)
 
 /* ATA strings: two characters a word, the first in the high byte. */
 static void put_string(uint16_t *word, unsigned words, const char *text)
@@ -24,7 +27,7 @@ static void put_u32(uint16_t *word, uint64_t value)
 
 static void put_geometry(const struct ata_identity *id, uint16_t *w)
 {
-    uint64_t cylinders = id->total / (ATA_HEADS * ATA_SECTORS_PER_TRACK);
+    uint64_t cylinders = id->total / ATA_PER_CYLINDER;
     unsigned per_cylinder = (unsigned)id->heads * id->sectors;
     uint64_t current = id->total / per_cylinder;
 
@@ -64,10 +67,8 @@ void ata_identify_fill(const struct ata_identity *id, uint8_t out[512])
     w[86] = 0x3400;
     w[84] = w[87] = 0x4000;
     w[255] = 0x00a5;
-    for (unsigned i = 0; i < WORDS; i++) {
-        out[2 * i] = (uint8_t)w[i];
-        out[2 * i + 1] = (uint8_t)(w[i] >> 8);
-        sum = (uint8_t)(sum + out[2 * i] + out[2 * i + 1]);
-    }
+    memcpy(out, w, sizeof(w)); /* little-endian, like the host */
+    for (unsigned i = 0; i < 512; i++)
+        sum = (uint8_t)(sum + out[i]);
     out[511] = (uint8_t)-sum;
 }

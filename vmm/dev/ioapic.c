@@ -72,10 +72,9 @@ static void service_level(struct ioapic *io, unsigned n)
         io->rte[n] |= RTE_REMOTE_IRR;
 }
 
-void ioapic_set_pin(void *opaque, unsigned n, bool level)
+void ioapic_set_pin(void *dev, unsigned n, bool level)
 {
-    struct device *dev = opaque;
-    struct ioapic *io = dev->state;
+    struct ioapic *io = ((struct device *)dev)->state;
     bool rose = level && !(io->pins & BIT(n));
 
     assert(n < IOAPIC_PINS);
@@ -86,10 +85,9 @@ void ioapic_set_pin(void *opaque, unsigned n, bool level)
         send(io, n); /* an edge on a masked pin is lost: 3.2.4, bit 16 */
 }
 
-void ioapic_eoi(void *opaque, uint8_t vector)
+void ioapic_eoi(void *dev, uint8_t vector)
 {
-    struct device *dev = opaque;
-    struct ioapic *io = dev->state;
+    struct ioapic *io = ((struct device *)dev)->state;
 
     for (unsigned n = 0; n < IOAPIC_PINS; n++) {
         uint64_t rte = io->rte[n];

@@ -239,10 +239,9 @@ bool lapic_accept(struct device *dev, const struct apic_msg *msg)
     }
 }
 
-void lapic_set_lint(void *opaque, unsigned n, bool level)
+void lapic_set_lint(void *dev, unsigned n, bool level)
 {
-    struct device *dev = opaque;
-    struct lapic *l = dev->state;
+    struct lapic *l = ((struct device *)dev)->state;
     bool rose = level && !l->lint[n];
     enum lvt lvt = n == 0 ? LVT_LINT0 : LVT_LINT1;
 

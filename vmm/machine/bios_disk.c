@@ -49,11 +49,11 @@ static struct blockdev *drive(const struct machine *m, unsigned dl)
 static struct geometry geometry_of(const struct blockdev *blk)
 {
     struct geometry g = {.heads = 16};
-    uint64_t cylinders = blk->sectors / (g.heads * SECTORS_TRACK);
+    uint64_t cylinders = blk->sectors / ((uint64_t)g.heads * SECTORS_TRACK);
 
     if (cylinders > CYLINDERS_MAX) {
         g.heads = 255;
-        cylinders = blk->sectors / (g.heads * SECTORS_TRACK);
+        cylinders = blk->sectors / ((uint64_t)g.heads * SECTORS_TRACK);
     }
     if (cylinders == 0)
         cylinders = 1;

@@ -100,8 +100,7 @@ static int check_size(const struct boot *b, struct kernel *k)
         return boot_error(b,
                           "truncated bzImage: the header promises %llu "
                           "bytes, the file has %zu",
-                          (unsigned long long)(k->setup_len + len),
-                          b->image.len);
+                          (unsigned long long)k->setup_len + len, b->image.len);
     k->len = b->image.len - k->setup_len; /* a signature may follow */
     k->end = KERNEL + k->len;
     if (k->version >= PROTOCOL_INIT) {

@@ -109,11 +109,11 @@ static void install_vectors(struct machine *m)
         memcpy(&v[rows], bios_rom + rows * sizeof(v[0]), sizeof(v[0]));
     while (v[rows++].vector != 0xffff);
     for (unsigned i = 0; i < 256; i++)
-        put16(m, 4 * i, v[rows - 1].offset);
+        put16(m, 4ull * i, v[rows - 1].offset);
     for (unsigned i = 0; i < 256; i++)
-        put16(m, 4 * i + 2, ROM_BASE >> 4);
+        put16(m, 4ull * i + 2, ROM_BASE >> 4);
     for (unsigned i = 0; i + 1 < rows; i++)
-        put16(m, 4 * v[i].vector, v[i].offset);
+        put16(m, 4ull * v[i].vector, v[i].offset);
 }
 
 static void install_rom(struct machine *m, uint8_t rom[ROM_SIZE])
@@ -121,6 +121,9 @@ static void install_rom(struct machine *m, uint8_t rom[ROM_SIZE])
     /* mov al, 6; out CF9h (dx), al; hlt; jmp: real hardware would restart */
     static const uint8_t restart[] = {0xb0, 0x06, 0xba, 0xf9, 0x0c,
                                       0xee, 0xf4, 0xeb, 0xfd};
+
+    /* Eight characters, no NUL. */
+    static const char date[8] = {'0', '1', '/', '0', '1', '/', '2', '6'};
 
     tables_build_mp(rom);
     tables_build_acpi(rom);
@@ -130,7 +133,7 @@ static void install_rom(struct machine *m, uint8_t rom[ROM_SIZE])
     memcpy(rom + 0xffe0, restart, sizeof(restart));
     rom[0xfff0] = 0xeb; /* jmp short FFE0h */
     rom[0xfff1] = 0xee;
-    memcpy(rom + 0xfff5, "01/01/26", 8);
+    memcpy(rom + 0xfff5, date, sizeof(date));
     rom[0xfffe] = 0xfc; /* model: AT */
     mem_write(&m->mem, ROM_BASE, rom, ROM_SIZE);
 }
