@@ -183,7 +183,10 @@ static void fail_at(struct ata *a, uint64_t lba, unsigned status,
 static uint32_t next_block(const struct drive *d, const struct ata *a)
 {
     uint32_t n = a->remaining < a->block ? a->remaining : a->block;
-    uint64_t left = a->lba < d->blk->sectors ? d->blk->sectors - a->lba : 0;
+    uint64_t left;
+
+    assert(d->blk); /* absent devices take no commands */
+    left = a->lba < d->blk->sectors ? d->blk->sectors - a->lba : 0;
     return left < n ? (uint32_t)left : n;
 }
 
@@ -204,7 +207,7 @@ static void read_next(struct ata *a)
         fail_at(a, a->lba, ST_ERR, ERR_IDNF);
         return;
     }
-    assert(d->blk); /* absent devices take no commands */
+    assert(d->blk);
     if (d->blk->read(d->blk->opaque, a->lba, a->buffer, n)) {
         fail_at(a, a->lba, ST_ERR, ERR_UNC);
         return;
