@@ -510,7 +510,6 @@ static void command_write(struct ata *a, uint8_t opcode)
 {
     struct drive *d = selected(a);
 
-    a->active = d == &a->drive[1];
     set_intrq(a, false);
     if (opcode == CMD_DIAGNOSTIC) {
         put_signature(a); /* both devices, whichever is selected */
@@ -519,6 +518,7 @@ static void command_write(struct ata *a, uint8_t opcode)
     }
     if (!d->blk)
         return; /* nobody hears it */
+    a->active = d == &a->drive[1];
     a->transfer = TRANSFER_NONE;
     d->error = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)

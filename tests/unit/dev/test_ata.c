@@ -407,6 +407,9 @@ static void test_slave(void **state)
     outb(&c->r, DEV, 0xf0);
     for (unsigned i = 0; i < 512; i++)
         outw(c, 0x4242);
+    outb(&c->r, CMD, 0x30); /* a command nobody hears changes nothing */
+    for (unsigned i = 0; i < 512; i++)
+        outw(c, 0x4242);
     assert_int_equal(c->disk[0].data[0], 1);
     chan_close(c);
 }
