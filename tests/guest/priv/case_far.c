@@ -31,21 +31,66 @@ static void show_task16(void)
     put_field("tr", t[2], 4);
     put_field("type", descriptor_at(N_TSS_16)[1] >> 8 & 15, 1);
 }
-static void nested_np(void) { idt_gate(6, 0x0e, N_CODE0, NULL); }
-static void nested_df(void) { idt_gate(0, 0x0e, N_CODE0, NULL); }
-static void nested_pf_gp(void) { idt_gate(14, 0x8e, N_BEYOND, NULL); }
-static void nested_de_pf(void) { idt_gate(0, 0x8e, N_CODE0, (const void *)N_T1); }
-static void ss0_bad(void) { *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = N_DATA3 & ~3u; }
-static void ss0_null(void) { *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = 0; }
-static void ss0_absent(void) { *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = N_ABSENT_DATA0; }
-static void esp0_absent(void) { *(uint32_t *)(tss_bytes(N_TSS_MAIN) + 4) = N_T2; }
-static void task_absent(void) { descriptor_at(N_TSS_B)[1] &= ~0x8000u; }
-static void task_short(void) { descriptor_at(N_TSS_B)[0] -= 1; }
-static void task_cs(void) { *(uint16_t *)(tss_bytes(N_TSS_B) + 0x4c) = N_DATA0; }
-static void task_ss(void) { *(uint16_t *)(tss_bytes(N_TSS_B) + 0x50) = N_DATA3; }
-static void task_ds(void) { *(uint16_t *)(tss_bytes(N_TSS_B) + 0x54) = N_BEYOND; }
-static void task_trap(void) { *(uint16_t *)(tss_bytes(N_TSS_B) + 0x64) = 1; }
-static void link_bad(void) { *(uint16_t *)tss_bytes(N_TSS_MAIN) = N_TSS_B; }
+static void nested_np(void)
+{
+    idt_gate(6, 0x0e, N_CODE0, NULL);
+}
+static void nested_df(void)
+{
+    idt_gate(0, 0x0e, N_CODE0, NULL);
+}
+static void nested_pf_gp(void)
+{
+    idt_gate(14, 0x8e, N_BEYOND, NULL);
+}
+static void nested_de_pf(void)
+{
+    idt_gate(0, 0x8e, N_CODE0, (const void *)N_T1);
+}
+static void ss0_bad(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = N_DATA3 & ~3u;
+}
+static void ss0_null(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = 0;
+}
+static void ss0_absent(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_MAIN) + 8) = N_ABSENT_DATA0;
+}
+static void esp0_absent(void)
+{
+    *(uint32_t *)(tss_bytes(N_TSS_MAIN) + 4) = N_T2;
+}
+static void task_absent(void)
+{
+    descriptor_at(N_TSS_B)[1] &= ~0x8000u;
+}
+static void task_short(void)
+{
+    descriptor_at(N_TSS_B)[0] -= 1;
+}
+static void task_cs(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_B) + 0x4c) = N_DATA0;
+}
+static void task_ss(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_B) + 0x50) = N_DATA3;
+}
+static void task_ds(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_B) + 0x54) = N_BEYOND;
+}
+static void task_trap(void)
+{
+    *(uint16_t *)(tss_bytes(N_TSS_B) + 0x64) = 1;
+}
+static void link_bad(void)
+{
+    *(uint16_t *)tss_bytes(N_TSS_MAIN) = N_TSS_B;
+}
 
 /* clang-format off */
 #define FAR(op, sel) op " $" #sel ", $0"

@@ -1,15 +1,24 @@
 /* What rings other than 0 may not do; control registers; MSRs. */
 #include "priv.h"
 
-static void tsd(void) { write_cr4(4); }
-static void de(void) { write_cr4(CR4_DE); }
+static void tsd(void)
+{
+    write_cr4(4);
+}
+static void de(void)
+{
+    write_cr4(CR4_DE);
+}
 static void sysenter_msrs(void)
 {
     wrmsr(0x174, N_CODE0, 0);
     wrmsr(0x175, N_STACK_TSS, 0);
     wrmsr(0x176, (uint32_t)sysenter_entry, 0);
 }
-static void no_sysenter(void) { wrmsr(0x174, 0, 0); }
+static void no_sysenter(void)
+{
+    wrmsr(0x174, 0, 0);
+}
 
 /* clang-format off */
 R3(hlt3, "ring 3: hlt", "hlt")

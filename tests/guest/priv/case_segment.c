@@ -2,7 +2,8 @@
 #include "priv.h"
 
 #define LOAD(reg, sel) "mov $" #sel ", %eax; mov %ax, %" #reg
-#define R3S(id, text, assembly) CASE(id, RING3, 0, SHOW_SEGS, 0, 0, text, assembly)
+#define R3S(id, text, assembly)                                                \
+    CASE(id, RING3, 0, SHOW_SEGS, 0, 0, text, assembly)
 
 /* clang-format off */
 R3(lim_in, "limit: last dword", LOAD(ds, LIMITED) "; mov 0xffc, %ebx")

@@ -1,8 +1,14 @@
 /* V86 mode, and 16-bit protected code. */
 #include "priv.h"
 
-static void v86_int_ring1(void) { idt_gate(0x3b, 0xee, N_CODE1 & ~3u, gate_target); }
-static void v86_int_conf(void) { idt_gate(0x3b, 0xee, N_CONFORMING, gate_target); }
+static void v86_int_ring1(void)
+{
+    idt_gate(0x3b, 0xee, N_CODE1 & ~3u, gate_target);
+}
+static void v86_int_conf(void)
+{
+    idt_gate(0x3b, 0xee, N_CONFORMING, gate_target);
+}
 
 /* clang-format off */
 #define V(id, iopl, w, text, assembly) CASE(id, V86, FL_IOPL(iopl), w, 0, 0, "V86: " text, ".code16; " assembly)

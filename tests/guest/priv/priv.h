@@ -41,9 +41,9 @@
     X(TSS_B, 0x38)                                                             \
     X(TSS_16, 0x40)                                                            \
     X(LDT, 0x48)                                                               \
-    X(LIMITED, 0x53)   /* T0, 4 KiB, DPL 3 */                                  \
-    X(DOWN16, 0x5b)    /* expand-down, 1000h to FFFFh above T0 - 1000h */      \
-    X(DOWN32, 0x63)    /* expand-down, above T1 */                             \
+    X(LIMITED, 0x53) /* T0, 4 KiB, DPL 3 */                                    \
+    X(DOWN16, 0x5b)  /* expand-down, 1000h to FFFFh above T0 - 1000h */        \
+    X(DOWN32, 0x63)  /* expand-down, above T1 */                               \
     X(READONLY, 0x6b)                                                          \
     X(EXECONLY, 0x73)                                                          \
     X(CONFORMING, 0x78) /* readable, DPL 0 */                                  \
@@ -58,7 +58,7 @@
     X(CODE1, 0xc1)                                                             \
     X(DATA1, 0xc9)                                                             \
     X(GATE_ABSENT, 0xd3)                                                       \
-    X(FRESH0, 0xd8) /* data, never accessed */                                 \
+    X(FRESH0, 0xd8)      /* data, never accessed */                            \
     X(SHORT_CODE0, 0xe0) /* limit FFh */                                       \
     X(GATE_NULL, 0xeb)                                                         \
     X(ABSENT_DATA0, 0xf0)                                                      \
@@ -78,16 +78,16 @@ enum mode { RING0, RING1, RING3, V86, CODE16_RING0 };
 
 /* What a case wants besides. */
 enum wants {
-    SHOW_FLAGS = 1,   /* EFLAGS at the end, arithmetic ones included */
-    TRACE = 2,        /* #DB and IRQ 0 are noted and resumed, not final */
-    BY_TASK = 4,      /* faults go through a task gate */
-    SHOW_SEGS = 8,    /* DS, ES, FS, GS, SS, CS */
+    SHOW_FLAGS = 1, /* EFLAGS at the end, arithmetic ones included */
+    TRACE = 2,      /* #DB and IRQ 0 are noted and resumed, not final */
+    BY_TASK = 4,    /* faults go through a task gate */
+    SHOW_SEGS = 8,  /* DS, ES, FS, GS, SS, CS */
     SHOW_DR6 = 16,
-    SHOW_RF = 32,     /* RF in the pushed EFLAGS */
-    SYS_FLAGS = 64,   /* EFLAGS without the arithmetic ones */
+    SHOW_RF = 32,   /* RF in the pushed EFLAGS */
+    SYS_FLAGS = 64, /* EFLAGS without the arithmetic ones */
     USE_LDT = 128,
     SHOW_TR = 256,
-    IO_MAP = 512,     /* ports 0 to FFh but 80h are open */
+    IO_MAP = 512, /* ports 0 to FFh but 80h are open */
 };
 
 struct test {
@@ -188,7 +188,8 @@ void run_real(void);
 void enter(const uint32_t *frame);
 void resume(void) __attribute__((noreturn));
 extern uint32_t stub_table[256];
-extern uint8_t sysenter_entry[], df_entry[], gate_target[], gate_target16[], task_entry[];
+extern uint8_t sysenter_entry[], df_entry[], gate_target[], gate_target16[],
+    task_entry[];
 extern uint8_t real_blob[], real_blob_end[];
 void real_call(void);
 

@@ -30,6 +30,7 @@ bool sys_desc_get(struct emu *emu, uint16_t selector, enum x86_vector vector,
 {
     uint32_t raw[2];
 
+    *d = (struct sys_desc){0};
     if (sys_is_null(selector))
         return emu_raise_err(emu, vector, 0);
     if (!sys_desc_find(emu, selector, &d->gla))

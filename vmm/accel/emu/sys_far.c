@@ -268,11 +268,11 @@ bool sys_ret_far(struct emu *emu)
 {
     struct sys_stack s = sys_stack_current(emu);
     unsigned size = emu_opsize(emu), cpl = x86_cpl(emu->st), rpl;
-    uint32_t frame[2]; /* EIP, CS */
+    uint32_t frame[2] = {0}; /* EIP, CS */
     uint32_t release = emu->insn->operand_count_visible
                            ? (uint32_t)emu->op[0].imm.value.u & 0xffff
                            : 0;
-    struct x86_seg cs;
+    struct x86_seg cs = {0};
 
     if (!sys_stack_pop_all(emu, &s, frame, 2, size))
         return false;

@@ -143,7 +143,7 @@ static bool deliver_gate(struct emu *emu, const struct x86_event *ev,
     unsigned type = sys_desc_type(gate), cpl = x86_cpl(st), new_cpl;
     bool v86 = sys_is_v86(emu), inner;
     struct sys_stack s = sys_stack_current(emu);
-    struct x86_seg cs;
+    struct x86_seg cs = {0};
 
     if (!handler_cs(emu, gate, &cs))
         return false;

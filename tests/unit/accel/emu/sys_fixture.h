@@ -56,7 +56,8 @@ static inline enum run_next fixture_exit(struct vcpu *vcpu, struct vm_exit *e)
     struct machine *m = vcpu->owner;
 
     if (e->kind == VM_EXIT_PIO && !e->u.pio.out)
-        memset(e->u.pio.data, m->port_in, e->u.pio.count * e->u.pio.size);
+        memset(e->u.pio.data, m->port_in,
+               (size_t)e->u.pio.count * e->u.pio.size);
     if (m->exits < EXITS_MAX)
         m->exit[m->exits++] = *e;
     return RUN_AGAIN;
