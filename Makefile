@@ -33,6 +33,9 @@ TEST_DEPS := acpica-tools libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
 LINT_DEPS := clang-format clang-tidy shellcheck man-db
 FUZZ_DEPS := clang
 
+# As many at once as there are processors, unless somebody said otherwise.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 SRC_DIRS := $(wildcard vmm gdbstub tui traces)
 SRCS := $(shell find $(SRC_DIRS) -name '*.c' -o -name '*.S' | sort)
 OBJS := $(patsubst %,$(BUILD)/obj/%.o,$(SRCS))
@@ -49,10 +52,10 @@ SCRIPTS := $(shell find tests labs tools .ci -name '*.sh' 2>/dev/null) .ci/run
 
 ##@ The two that a newcomer needs
 demo: deps ## boot the guests on both accelerators and compare their exits
-	@$(MAKE) --no-print-directory all guests
+	@$(MAKE) --no-print-directory $(JOBS) all guests
 	@BUILD=$(BUILD) tools/demo.sh
 test: deps test-deps ## run every test that this machine can run
-	@$(MAKE) --no-print-directory all guests unit-bins
+	@$(MAKE) --no-print-directory $(JOBS) all guests unit-bins
 	@BUILD=$(BUILD) tests/run-all.sh
 
 ##@ Building
@@ -82,7 +85,7 @@ unit: unit-bins ## the unit tests alone
 check-kvm: all guests unit-bins ## the KVM tests, in a complete KVM under QEMU
 	@BUILD=$(BUILD) tests/check-kvm.sh
 asan: ## the tests again under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 WERROR= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
 	    test
 lint: ## format, layers, lengths, generated pages, static analysis

@@ -18,23 +18,36 @@ mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 skips=()
 
+# A script says why it skips; of a cmocka program, the tests are named in one
+# line, and why is known by what they need.
+collect_skips() { # NAME LOG
+    local line names
+    while IFS= read -r line; do
+        skips+=("${line#SKIP }")
+    done < <(grep '^SKIP ' "$2")
+    names=$(sed -nE 's/^(not )?ok [0-9]+ # SKIP //p' "$2" | paste -sd ' ')
+    [ -n "$names" ] || return 0
+    case $1 in
+    */kvm/*) skips+=("$1: this host's KVM cannot do it; make check-kvm can") ;;
+    *) skips+=("$1: $names") ;;
+    esac
+}
+
 # One program's tests, counted from its log: PASS/FAIL/SKIP lines, or TAP.
 count() { # NAME STATUS LOG
-    local name=$1 status=$2 log=$3 p f s line
+    local name=$1 status=$2 log=$3 died=0 p f s
     p=$(grep -cE '^(PASS |ok [0-9]+ - )' "$log")
     s=$(grep -cE '^(SKIP |(not )?ok [0-9]+ # SKIP)' "$log")
     f=$(grep -cE '^(FAIL |not ok [0-9]+ - )' "$log")
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
-        f=1
+        f=1 died=1
         if [ "$status" -eq 124 ]; then
             echo "FAIL $name: not finished after $limit s" >>"$log"
         else
             echo "FAIL $name: ended with status $status" >>"$log"
         fi
     fi
-    while IFS= read -r line; do
-        skips+=("$line")
-    done < <(grep -E '^(SKIP |(not )?ok [0-9]+ # SKIP)' "$log")
+    collect_skips "$name" "$log"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '  %-48s %4d passed' "$name" "$p"
     [ "$f" -eq 0 ] || printf ', %d FAILED' "$f"
@@ -42,7 +55,7 @@ count() { # NAME STATUS LOG
     printf '\n'
     if [ "$f" -ne 0 ]; then
         grep -E '^(FAIL |not ok [0-9]+ - )' "$log" | head -n 20 | sed 's/^/    /'
-        [ "$p" -ne 0 ] || tail -n 15 "$log" | sed 's/^/    | /'
+        [ "$died" -eq 0 ] || tail -n 15 "$log" | sed 's/^/    | /'
         echo "    (all of it: $log)"
     fi
 }
@@ -85,7 +98,7 @@ for kind in "${kinds[@]}"; do
 done
 if [ ${#skips[@]} -gt 0 ]; then
     echo "Skipped:"
-    printf '  %s\n' "${skips[@]}"
+    printf '  %s\n' "${skips[@]}" | fold -s -w 78 | sed '/^  /!s/^/    /'
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -13,7 +13,7 @@
 
 /* Parses a line of words; keeps what was logged in LOGGED. */
 static char line[512], logged[1024];
-static char *words[32];
+static char *words[64];
 
 static int parse(struct cli *cli, const char *text)
 {

@@ -69,6 +69,7 @@ void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 
 void command_ctx_fini(struct command_ctx *ctx)
 {
+    command_free_conditions(ctx);
     symbols_free(ctx->sym);
     ctx->sym = NULL;
 }

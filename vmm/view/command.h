@@ -21,6 +21,8 @@ struct command_ctx {
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;
     char last[128]; /* what an empty line repeats: a step */
+    /* Conditions typed so far; owned, so the points go before the context. */
+    struct typed_condition *conditions;
 };
 
 typedef bool command_fn(struct command_ctx *ctx, int argc, char **argv,

@@ -9,8 +9,19 @@
 /* A condition that a person typed, evaluated at each hit. */
 struct typed_condition {
     struct command_ctx *ctx;
+    struct typed_condition *next;
     char text[128];
 };
+
+void command_free_conditions(struct command_ctx *ctx)
+{
+    while (ctx->conditions) {
+        struct typed_condition *c = ctx->conditions;
+
+        ctx->conditions = c->next;
+        free(c);
+    }
+}
 
 static bool condition_holds(void *opaque, struct debug *d,
                             const struct x86_state *st)
@@ -50,10 +61,12 @@ static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
     if (!c)
         return command_fail(out, "out of memory");
     c->ctx = ctx;
+    c->next = ctx->conditions;
+    ctx->conditions = c;
     join(c->text, sizeof(c->text), argc, argv, 3);
     snprintf(p->note, sizeof(p->note), "if %.60s", c->text);
     p->condition = condition_holds;
-    p->condition_opaque = c; /* lives as long as the point may */
+    p->condition_opaque = c;
     return true;
 }
 

@@ -3,6 +3,9 @@
 #define VMM_VIEW_COMMANDS_H
 #include "vmm/view/command.h"
 
+/* command_points.c: frees ctx->conditions. */
+void command_free_conditions(struct command_ctx *ctx);
+
 #define COMMAND(name, alias, args, summary) command_fn command_##name;
 #include "vmm/view/command.def"
 #undef COMMAND

@@ -60,7 +60,7 @@ static enum run_next log_exit(struct bt_machine *m, struct vm_exit *e)
 
     switch (e->kind) {
     case VM_EXIT_PIO:
-        mix(which, e->u.pio.port << 16 | e->icount);
+        mix(which, (uint64_t)e->u.pio.port << 16 | e->icount);
         if (!e->u.pio.out)
             memset(e->u.pio.data, 0x5a, e->u.pio.size * e->u.pio.count);
         break;
