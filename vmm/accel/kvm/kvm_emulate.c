@@ -9,7 +9,8 @@
  *    the way there), more than four breakpoints, watchpoints of any size.
  *    Slow, but exact, and nothing of it can be seen by the guest.
  *
- * Not for 64-bit code, which the emulator does not know.
+ * Of 64-bit code the emulator knows moves, arithmetic and strings, which is
+ * what KVM stumbles over with devices; it is not stepped with.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -115,9 +116,68 @@ static enum emu_result step(struct kvm_emulator *m)
     return result;
 }
 
+/*
+ * Does the emulator know the instruction at RIP?  Under KVM a guest may use
+ * more of the processor than under bt; the emulator would give it an #UD.
+ */
+static bool knows(struct kvm_emulator *m)
+{
+    struct x86_access look = {.no_check = true};
+    struct x86_phys phys = mem_phys(m->k->vcpu->mem);
+    unsigned bits = x86_code_bits(&m->st);
+    uint64_t gla = m->st.seg[X86_CS].base + m->st.rip;
+    struct x86_paging pg;
+    struct x86_walk walk;
+    ZydisDecodedInstruction insn;
+    uint8_t bytes[15];
+    size_t n = 0;
+
+    x86_paging_init(&pg, &m->st);
+    for (; n < sizeof(bytes); n++) {
+        uint64_t at = bits == 64 ? gla + n : (uint32_t)(gla + n);
+
+        if (n == 0 || at % MEM_PAGE_SIZE == 0)
+            x86_walk(&walk, &pg, &phys, at, look);
+        else
+            walk.gpa++;
+        if (walk.result != X86_WALK_OK ||
+            !mem_read(m->k->vcpu->mem, walk.gpa, &bytes[n], 1))
+            break;
+    }
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&m->emu.decoder[bits / 32],
+                                                    NULL, bytes, n, &insn)))
+        return true; /* a fault of fetching or decoding: its business */
+    return emu_isa_has(&insn);
+}
+
 /* ---- what KVM could not do ----------------------------------------------- */
 
-/* The instruction's bytes, as KVM fetched them; else as they are in memory. */
+static bool is_long_mode(const struct kvm_accel *k)
+{
+    return k->run->s.regs.sregs.efer & X86_EFER_LMA;
+}
+
+static size_t insn_length(const struct kvm_accel *k, const uint8_t *bytes,
+                          size_t n)
+{
+    const struct kvm_segment *cs = &k->run->s.regs.sregs.cs;
+    ZydisMachineMode mode = is_long_mode(k) && cs->l
+                                ? ZYDIS_MACHINE_MODE_LONG_64
+                            : cs->db ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                     : ZYDIS_MACHINE_MODE_LEGACY_16;
+    ZydisDecodedInstruction insn;
+    ZydisDecoder decoder;
+
+    ZydisDecoderInit(&decoder, mode,
+                     mode == ZYDIS_MACHINE_MODE_LONG_64 ? ZYDIS_STACK_WIDTH_64
+                                                        : ZYDIS_STACK_WIDTH_32);
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, n, &insn)))
+        return n;
+    return insn.length;
+}
+
+/* The instruction's bytes, as KVM fetched them. */
 static void bytes_text(const struct kvm_accel *k, char *buf, size_t len)
 {
     const struct kvm_run *run = k->run;
@@ -130,6 +190,7 @@ static void bytes_text(const struct kvm_accel *k, char *buf, size_t len)
         n = run->emulation_failure.insn_size;
         n = n < sizeof(bytes) ? n : sizeof(bytes);
         memcpy(bytes, run->emulation_failure.insn_bytes, n);
+        n = insn_length(k, bytes, n);
     }
     if (n == 0)
         snprintf(buf, len, "(bytes not known)");
@@ -161,11 +222,6 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static bool is_long_mode(const struct kvm_accel *k)
-{
-    return k->run->s.regs.sregs.efer & X86_EFER_LMA;
-}
-
 bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
 {
     struct vm_exit e = {
@@ -184,7 +240,7 @@ bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
     if (!k->has_emulation_exit && m->st.pending.valid &&
         m->st.pending.vector == X86_UD)
         m->st.pending.valid = false;
-    result = step(m);
+    result = knows(m) ? step(m) : EMU_UNSUPPORTED;
     k->emulated_rip = m->st.rip;
     if (end(m) < 0 || result == EMU_UNSUPPORTED)
         return give_up(k, why, "the emulator does not know it either");
@@ -197,7 +253,7 @@ bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
 bool kvm_soft_wanted(const struct kvm_accel *k)
 {
     return (k->debug.step || k->soft) && !k->irqchip_kernel && !k->surveyed &&
-           !is_long_mode(k);
+           !k->step_by_kvm && !is_long_mode(k);
 }
 
 static uint64_t linear_rip(const struct x86_state *st)
@@ -294,6 +350,10 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
             return true;
         }
         fresh = false;
+        if (!knows(m)) {
+            k->step_by_kvm = true;
+            return false;
+        }
         if (soft_step(m) == EMU_UNSUPPORTED) {
             snprintf(k->fail_text, sizeof(k->fail_text),
                      "the emulator, which steps for the debugger, does not "

@@ -84,6 +84,7 @@ struct kvm_accel {
     struct kvm_guest_debug kernel_debug; /* as the kernel has it */
     bool soft; /* the registers cannot give it: emulate, or step */
     enum { HW_BP_UNKNOWN, HW_BP_WORK, HW_BP_BROKEN } hw_bp;
+    bool step_by_kvm;    /* the next instruction is not one for the emulator */
     bool step_all;       /* more breakpoints than registers */
     uint64_t hw_addr[4]; /* what DR0 to DR3 watch */
     uint64_t hw_dr7;

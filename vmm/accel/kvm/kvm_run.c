@@ -412,6 +412,7 @@ static enum seen translate(struct kvm_accel *k, struct vm_exit *e)
 
     *e = (struct vm_exit){.kind = VM_EXIT_FAIL, .rip = k->run->s.regs.regs.rip};
     k->vcpu->exit_cs_base = k->run->s.regs.sregs.cs.base;
+    k->step_by_kvm = false;
     if (reason != KVM_EXIT_INTERNAL_ERROR)
         k->emulated = 0;
     if (reason < ARRAY_SIZE(handlers) && handlers[reason])

@@ -282,6 +282,32 @@ static void a_step_takes_an_interrupt_unless_told_not_to(void **unused)
     guest_fini(&g);
 }
 
+/* POPCNT is none of the translator's processor, but of a KVM guest's. */
+static void a_step_over_a_newer_instruction(void **unused)
+{
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g); /* popcnt eax, ecx; inc eax; hlt */
+    guest_enter(&g, GUEST_PROT32, "\xf3\x0f\xb8\xc1\x40\xf4", 6);
+    g.st.gpr[X86_RCX] = 0xff;
+    assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+    debug(&g, (struct debug_ctl){.step = true});
+    e = guest_run(&g);
+    if (e.kind == VM_EXIT_HLT) { /* a processor without it: its #UD */
+        assert_int_equal(e.rip, GUEST_HANDLER);
+    } else {
+        assert_int_equal(e.kind, VM_EXIT_DEBUG);
+        assert_int_equal(e.rip, GUEST_CODE + 4);
+        guest_get(&g);
+        assert_int_equal(g.st.gpr[X86_RAX], 8);
+        expect_debug(&g, DEBUG_HIT_STEP, 5);
+    }
+    guest_fini(&g);
+}
+
 static void stepping_works_in_real_mode(void **unused)
 {
     struct kvm_survey s;
@@ -314,6 +340,7 @@ int main(void)
         cmocka_unit_test(the_guests_own_breakpoint_works),
         cmocka_unit_test(a_step_into_a_fault_ends_in_its_handler),
         cmocka_unit_test(a_step_takes_an_interrupt_unless_told_not_to),
+        cmocka_unit_test(a_step_over_a_newer_instruction),
         cmocka_unit_test(stepping_works_in_real_mode),
     };
 

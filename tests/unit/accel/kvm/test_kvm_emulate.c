@@ -63,7 +63,8 @@ static void x87_on_a_device_is_emulated(void **unused)
     guest_fini(&g);
 }
 
-static void in_64_bit_code_it_says_what_and_where(void **unused)
+/* The emulator may know it; if not, the message names it. */
+static void in_64_bit_code_it_works_or_says_what_and_where(void **unused)
 {
     struct guest g;
     struct vm_exit e;
@@ -73,11 +74,15 @@ static void in_64_bit_code_it_says_what_and_where(void **unused)
     guest_init(&g);
     guest_enter(&g, GUEST_LONG64, "\xdb\x04\x25\x00\x00\x18\x00\xf4", 8);
     e = guest_run(&g);
-    assert_int_equal(e.kind, VM_EXIT_FAIL);
-    assert_int_equal(e.rip, GUEST_CODE);
-    assert_non_null(strstr(e.u.fail.text, "db 04 25"));
-    assert_non_null(strstr(e.u.fail.text, "0x1000"));
-    assert_non_null(strstr(e.u.fail.text, "--accel bt"));
+    if (e.kind == VM_EXIT_HLT) {
+        assert_int_equal(g.nested[VM_EXIT_EMULATE], 1);
+    } else {
+        assert_int_equal(e.kind, VM_EXIT_FAIL);
+        assert_int_equal(e.rip, GUEST_CODE);
+        assert_non_null(strstr(e.u.fail.text, "db 04 25 00 00 18 00 at"));
+        assert_non_null(strstr(e.u.fail.text, "0x1000"));
+        assert_non_null(strstr(e.u.fail.text, "--accel bt"));
+    }
     guest_fini(&g);
 }
 
@@ -107,7 +112,7 @@ int main(void)
         cmocka_unit_test(x87_works_on_every_kvm),
         cmocka_unit_test(sse_works_on_every_kvm),
         cmocka_unit_test(x87_on_a_device_is_emulated),
-        cmocka_unit_test(in_64_bit_code_it_says_what_and_where),
+        cmocka_unit_test(in_64_bit_code_it_works_or_says_what_and_where),
         cmocka_unit_test(a_partial_kvm_is_named_when_a_guest_dies_of_it),
     };
 
