@@ -57,6 +57,13 @@ void diff_machine_load(struct diff_machine *m, const struct diff_seq *seq);
 void diff_machine_store(const struct diff_machine *m,
                         const struct diff_end *end, struct diff_result *r);
 
+/*
+ * An executor that delivers exceptions ends in the guest's handler, a HLT at
+ * CPL 0: puts back into ST what the exception pushed.  False: it is not there.
+ */
+bool diff_machine_frame(const struct diff_machine *m, struct x86_state *st,
+                        bool has_error);
+
 /* The sequence that SEED stands for. */
 void diff_generate(struct diff_seq *seq, uint64_t seed);
 #endif

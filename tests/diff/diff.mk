@@ -4,7 +4,7 @@ DIFF_DIR := $(BUILD)/tests/diff
 DIFF_COMMON := tests/diff/diff_gen.c tests/diff/diff_machine.c \
                tests/diff/diff_run.c
 DIFF_HEADERS := $(wildcard tests/diff/*.h)
-DIFF_BINS := $(DIFF_DIR)/native32 $(DIFF_DIR)/diff_emu
+DIFF_BINS := $(DIFF_DIR)/native32 $(DIFF_DIR)/diff_emu $(DIFF_DIR)/diff_bt
 
 .PHONY: diff-bins
 diff-bins: $(DIFF_BINS)

@@ -29,6 +29,7 @@
 #define DIFF_STACK_END   (DIFF_STACK + DIFF_STACK_PAGES * DIFF_PAGE)
 /* Filled and compared: the read-only page, the data, the stack. */
 #define DIFF_MEMORY ((1 + DIFF_DATA_PAGES + DIFF_STACK_PAGES) * DIFF_PAGE)
+#define DIFF_SYS    0x50000000u /* the guest's supervisor page */
 #define DIFF_SHARED 0x40000000u /* where the runner maps the file */
 
 #define DIFF_CODE_MAX 256u

@@ -11,13 +11,23 @@
 #define PTE_W BIT(1)
 #define PTE_U BIT(2)
 
+/* The supervisor's page: tables, its stack, the one handler. */
+#define SYS_GDT     DIFF_SYS
+#define SYS_TSS     (DIFF_SYS + 0x100)
+#define SYS_IDT     (DIFF_SYS + 0x200)
+#define SYS_VECTORS 32u
+#define SYS_HANDLER (DIFF_SYS + 0x400)
+#define SYS_STACK   (DIFF_SYS + 0xff0)
+
 static const struct area {
     uint32_t gla, pages;
 } areas[] = {
     {DIFF_CODE, DIFF_CODE_PAGES},
     {DIFF_RO, 1 + DIFF_DATA_PAGES},
     {DIFF_STACK, DIFF_STACK_PAGES},
+    {DIFF_SYS, 1},
 };
+#define AREA_SYS 3u
 
 /* Neighbours in linear memory are not neighbours in physical memory. */
 static uint32_t page_gpa(unsigned area, unsigned page)
@@ -54,13 +64,61 @@ static void map_all(struct mem *mem)
               pt | PTE_P | PTE_W | PTE_U);
         for (unsigned i = 0; i < areas[a].pages; i++) {
             uint32_t gla = areas[a].gla + i * DIFF_PAGE;
-            uint32_t pte = page_gpa(a, i) | PTE_P | PTE_U;
+            uint32_t pte = page_gpa(a, i) | PTE_P;
 
             if (gla != DIFF_RO)
                 pte |= PTE_W;
+            if (a != AREA_SYS)
+                pte |= PTE_U;
             put32(mem, pt + (gla >> 12 & 1023) * 4, pte);
         }
     }
+}
+
+/* Flat segments for both rings, a TSS, an IDT that leads to a HLT. */
+static void make_system(struct mem *mem)
+{
+    static const uint64_t gdt[] = {
+        0,
+        0x00cf9b000000ffff,
+        0x00cf93000000ffff,
+        0,
+        0x00cffb000000ffff,
+        0x00cff3000000ffff,
+        0x00008b0000000067 | (SYS_TSS & 0xffffffull) << 16 |
+            (SYS_TSS & 0xff000000ull) << 32,
+    };
+    static const uint8_t handler[] = {0xf4, 0xeb, 0xfd}; /* hlt; jmp */
+    uint32_t gpa = page_gpa(AREA_SYS, 0);
+
+    memcpy(mem->base + gpa, gdt, sizeof(gdt));
+    put32(mem, gpa + (SYS_TSS - DIFF_SYS) + 4, SYS_STACK);
+    put32(mem, gpa + (SYS_TSS - DIFF_SYS) + 8, 0x10);
+    for (uint32_t v = 0; v < SYS_VECTORS; v++) {
+        uint32_t gate = gpa + (SYS_IDT - DIFF_SYS) + 8 * v;
+
+        put32(mem, gate, 8u << 16 | (SYS_HANDLER & 0xffff));
+        put32(mem, gate + 4, (SYS_HANDLER & 0xffff0000u) | 0x8e00);
+    }
+    memcpy(mem->base + gpa + (SYS_HANDLER - DIFF_SYS), handler,
+           sizeof(handler));
+}
+
+bool diff_machine_frame(const struct diff_machine *m, struct x86_state *st,
+                        bool has_error)
+{
+    uint32_t frame[5], esp = (uint32_t)st->gpr[X86_RSP];
+
+    if (has_error)
+        esp += 4;
+    if (esp != SYS_STACK - sizeof(frame))
+        return false;
+    memcpy(frame, m->mem.base + page_gpa(AREA_SYS, 0) + (esp - DIFF_SYS),
+           sizeof(frame));
+    st->rip = frame[0];
+    st->rflags = frame[2];
+    st->gpr[X86_RSP] = frame[3];
+    return true;
 }
 
 int diff_machine_init(struct diff_machine *m)
@@ -71,6 +129,7 @@ int diff_machine_init(struct diff_machine *m)
         return err;
     mem_add_slot(&m->mem, "ram", 0, RAM_SIZE, 0, false);
     map_all(&m->mem);
+    make_system(&m->mem);
     return 0;
 }
 
@@ -92,6 +151,14 @@ static void load_segments(struct x86_state *st)
         };
     st->seg[X86_CS].selector = 0x23;
     st->seg[X86_CS].attr |= X86_SEG_CODE;
+    st->gdt = (struct x86_table){SYS_GDT, 7 * 8 - 1};
+    st->idt = (struct x86_table){SYS_IDT, SYS_VECTORS * 8 - 1};
+    st->tr = (struct x86_seg){
+        .selector = 0x30,
+        .attr = X86_SEG_P | 0xb,
+        .base = SYS_TSS,
+        .limit = 0x67,
+    };
 }
 
 static void load_memory(struct diff_machine *m, const struct diff_seq *seq)
