@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "gdbstub/command.h"
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
 #include "vmm/exit_status.h"
@@ -67,6 +68,7 @@ static const struct {
     {"ringside.1", cli_man_page},   {"ringside.bash", cli_completion},
     {"options.md", cli_options_md}, {"exit-status.md", cli_exit_status_md},
     {"exits.md", exits_md},         {"devices.md", devices_md},
+    {"packets.md", gdb_packets_md},
 };
 
 static int write_page(const char *dir, const char *file, const char *text)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gdbstub/gdb_run.h"
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
 #include "vmm/cli_display.h"
@@ -28,6 +29,7 @@ static void on_stop_signal(int sig)
     signal_taken = sig;
     if (signalled_vm)
         vm_stop(signalled_vm, VM_STOP_USER);
+    gdb_run_end();
     errno = saved;
 }
 
@@ -63,13 +65,20 @@ static int settle(struct cli *cli)
         cfg->guest = cli->operand[0];
     if (!cfg->guest && !cfg->disk[0].path)
         return cli_error(cli, "GUEST is missing (or give --disk)");
+    if (cli->gdb_wait && !cli->gdb)
+        return cli_error(cli, "-S waits for gdb: give --gdb as well");
+    if (cli->gdb && strcmp(cli->gdb, "stdio") == 0) {
+        if (cli->serials == 0)
+            cfg->serial[0] = "null"; /* the streams are gdb's */
+        on_stdio++;
+    }
     if (cfg->text_display && cli->serials == 0)
         cfg->serial[0] = "null"; /* the terminal is the screen's */
     for (unsigned i = 0; i < VM_SERIALS_MAX; i++)
         on_stdio += cfg->serial[i] && strcmp(cfg->serial[i], "stdio") == 0;
     if (on_stdio + cfg->text_display > 1)
-        return cli_error(cli, "only one of COM1, COM2 and --display text can "
-                              "have the terminal");
+        return cli_error(cli, "only one of COM1, COM2, --display text and "
+                              "--gdb can have the terminal");
     cfg->interactive = on_stdio + cfg->text_display > 0 && isatty(STDIN_FILENO);
     return 0;
 }
@@ -102,7 +111,7 @@ int cmd_run(struct cli *cli)
     struct display *display = NULL;
     struct vm *vm;
     uint64_t wall;
-    int status;
+    int status, err = 0;
 
     if (settle(cli))
         return EXIT_STATUS_USAGE;
@@ -116,7 +125,10 @@ int cmd_run(struct cli *cli)
     catch_signals(vm);
     greet(cli);
     wall = host_now_ns();
-    vm_run(vm);
+    if (cli->gdb)
+        err = gdb_run(cli, vm);
+    else
+        vm_run(vm);
     wall = host_now_ns() - wall;
     release_signals();
     display_close(display);
@@ -124,8 +136,9 @@ int cmd_run(struct cli *cli)
     if (cli->vm.interactive && vm_stop_reason(vm) == VM_STOP_USER)
         fputc('\n', stderr); /* the guest's line is unfinished */
     status = vm_exit_status(vm);
-    say_why_it_ended(vm);
-    if (cli_report(cli, vm, wall))
+    if (!err)
+        say_why_it_ended(vm);
+    if (err || cli_report(cli, vm, wall))
         status = EXIT_STATUS_SETUP;
     vm_destroy(vm);
     if (signal_taken)

@@ -689,6 +689,13 @@ const struct debug_stop *debug_last_stop(const struct debug *d)
     return &d->stop;
 }
 
+int debug_restart(struct debug *d)
+{
+    assert(!d->running);
+    d->stop = (struct debug_stop){.reason = DEBUG_REASON_NONE};
+    return vm_restart(d->vm);
+}
+
 void debug_interrupt(struct debug *d)
 {
     atomic_store(&d->interrupted, true);

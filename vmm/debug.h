@@ -127,6 +127,8 @@ int debug_run(struct debug *d, const struct debug_run *how,
 void debug_rearm(struct debug *d);
 /* The last stop; reason NONE before the first run. */
 const struct debug_stop *debug_last_stop(const struct debug *d);
+/* Power-on again, stopped there; stop points stay.  Not amid a run. */
+int debug_restart(struct debug *d);
 /* Stops debug_run() soon.  Any thread, or a signal handler. */
 void debug_interrupt(struct debug *d);
 

@@ -43,6 +43,7 @@ void debug_server_detach(struct debug_server *srv, struct debug_client *c);
 int debug_server_call(struct debug_server *srv,
                       int (*fn)(struct debug *d, void *arg), void *arg);
 
+/* The three below may also be called from within a call. */
 /* 0; -EBUSY: the guest runs already; -ECANCELED: the server has quit. */
 int debug_server_resume(struct debug_server *srv, const struct debug_run *how);
 /* Ends a run soon; nothing if the guest does not run. */

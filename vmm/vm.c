@@ -435,6 +435,14 @@ int vm_reset(struct vm *vm)
     return vm->vcpu.ops->set_state(&vm->vcpu, &vm->entry);
 }
 
+int vm_restart(struct vm *vm)
+{
+    atomic_store(&vm->stop, VM_STOP_NONE);
+    vm->stop_text[0] = '\0';
+    vm->last_exit = (struct vm_exit){0};
+    return vm_reset(vm);
+}
+
 /* ---- running ------------------------------------------------------------- */
 
 static void on_timeout(void *opaque, int fd)

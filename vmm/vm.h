@@ -86,6 +86,9 @@ void vm_cancel_reset(struct vm *vm);
 /* Back to power-on, with the guest loaded anew.  0 or -errno. */
 int vm_reset(struct vm *vm);
 
+/* The same for a machine that may have ended: it can run again. */
+int vm_restart(struct vm *vm);
+
 /* Breakpoints, steps and watchpoints for the next vm_run(); what CTL points
  * to is borrowed until the next call.  0 or -errno. */
 int vm_set_debug(struct vm *vm, const struct debug_ctl *ctl);

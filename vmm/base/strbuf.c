@@ -23,8 +23,8 @@ void strbuf_reset(struct strbuf *sb)
         sb->text[0] = '\0';
 }
 
-/* Makes room for EXTRA bytes and a NUL; running out of memory is fatal. */
-static void reserve(struct strbuf *sb, size_t extra)
+/* Running out of memory is fatal. */
+void strbuf_grow(struct strbuf *sb, size_t extra)
 {
     size_t need = sb->len + extra + 1;
 
@@ -37,7 +37,7 @@ static void reserve(struct strbuf *sb, size_t extra)
 
 void strbuf_add(struct strbuf *sb, const void *bytes, size_t len)
 {
-    reserve(sb, len);
+    strbuf_grow(sb, len);
     memcpy(sb->text + sb->len, bytes, len);
     sb->len += len;
     sb->text[sb->len] = '\0';
@@ -62,7 +62,7 @@ void strbuf_printf(struct strbuf *sb, const char *fmt, ...)
     len = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     assert(len >= 0);
-    reserve(sb, (size_t)len);
+    strbuf_grow(sb, (size_t)len);
     va_start(ap, fmt);
     vsnprintf(sb->text + sb->len, (size_t)len + 1, fmt, ap);
     va_end(ap);

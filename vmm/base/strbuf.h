@@ -12,6 +12,8 @@ struct strbuf {
 void strbuf_init(struct strbuf *sb);
 void strbuf_fini(struct strbuf *sb);
 void strbuf_reset(struct strbuf *sb); /* empties, keeps the memory */
+/* Makes room for EXTRA more bytes and a NUL at text + len. */
+void strbuf_grow(struct strbuf *sb, size_t extra);
 void strbuf_add(struct strbuf *sb, const void *bytes, size_t len);
 void strbuf_puts(struct strbuf *sb, const char *text);
 void strbuf_putc(struct strbuf *sb, char c);

@@ -1,0 +1,230 @@
+#include "gdbstub/packet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A run's count is a printable byte: 29 more than the repeats. */
+#define RUN_BASE  29
+#define RUN_MIN   3  /* repeats; below, it saves nothing */
+#define RUN_MAX   97 /* 126 - RUN_BASE */
+#define ESCAPE    0x7d
+#define INTERRUPT 0x03
+
+static const char digits[] = "0123456789abcdef";
+
+void gdb_framer_init(struct gdb_framer *f)
+{
+    f->state = GDB_FRAMER_IDLE;
+    f->len = 0;
+    f->body[0] = '\0';
+}
+
+static void begin(struct gdb_framer *f)
+{
+    f->state = GDB_FRAMER_BODY;
+    f->escaped = f->too_long = false;
+    f->sum = 0;
+    f->len = 0;
+}
+
+static enum gdb_event idle(struct gdb_framer *f, uint8_t c)
+{
+    switch (c) {
+    case '$':
+        begin(f);
+        return GDB_EVENT_NONE;
+    case '+':
+        return GDB_EVENT_ACK;
+    case '-':
+        return GDB_EVENT_NAK;
+    case INTERRUPT:
+        return GDB_EVENT_INTERRUPT;
+    default: /* noise on the line */
+        return GDB_EVENT_NONE;
+    }
+}
+
+static void store(struct gdb_framer *f, uint8_t c)
+{
+    if (f->len == GDB_PACKET_MAX)
+        f->too_long = true;
+    else
+        f->body[f->len++] = (char)c;
+}
+
+static enum gdb_event body(struct gdb_framer *f, uint8_t c)
+{
+    if (c == '#') {
+        f->state = GDB_FRAMER_SUM1;
+        return GDB_EVENT_NONE;
+    }
+    if (c == '$') { /* never inside a packet: a new one, the old was cut off */
+        begin(f);
+        return GDB_EVENT_NONE;
+    }
+    f->sum = (uint8_t)(f->sum + c);
+    if (f->escaped) {
+        store(f, c ^ 0x20);
+        f->escaped = false;
+    } else if (c == ESCAPE) {
+        f->escaped = true;
+    } else {
+        store(f, c);
+    }
+    return GDB_EVENT_NONE;
+}
+
+static enum gdb_event end(struct gdb_framer *f, uint8_t c)
+{
+    int low = gdb_hex_digit((char)c), high = gdb_hex_digit((char)f->wanted);
+
+    f->state = GDB_FRAMER_IDLE;
+    f->body[f->len] = '\0';
+    if (low < 0 || high < 0 || f->escaped || high * 16 + low != f->sum)
+        return GDB_EVENT_BAD;
+    return f->too_long ? GDB_EVENT_TOO_LONG : GDB_EVENT_PACKET;
+}
+
+static enum gdb_event take(struct gdb_framer *f, uint8_t c)
+{
+    switch (f->state) {
+    case GDB_FRAMER_IDLE:
+        return idle(f, c);
+    case GDB_FRAMER_BODY:
+        return body(f, c);
+    case GDB_FRAMER_SUM1:
+        f->wanted = c;
+        f->state = GDB_FRAMER_SUM2;
+        return GDB_EVENT_NONE;
+    case GDB_FRAMER_SUM2:
+        return end(f, c);
+    }
+    abort();
+}
+
+size_t gdb_framer_feed(struct gdb_framer *f, const uint8_t *bytes, size_t len,
+                       enum gdb_event *event)
+{
+    *event = GDB_EVENT_NONE;
+    for (size_t i = 0; i < len; i++) {
+        *event = take(f, bytes[i]);
+        if (*event != GDB_EVENT_NONE)
+            return i + 1;
+    }
+    return len;
+}
+
+/* ---- replies --------------------------------------------------------------
+ */
+
+/* '#' and '$' cannot count: a run of so many is one or two shorter. */
+static size_t usable_repeats(size_t repeats)
+{
+    if (repeats > RUN_MAX)
+        repeats = RUN_MAX;
+    while (repeats + RUN_BASE == '#' || repeats + RUN_BASE == '$')
+        repeats--;
+    return repeats;
+}
+
+static size_t run_length(const char *p, const char *limit)
+{
+    const char *q = p + 1;
+
+    while (q < limit && *q == *p)
+        q++;
+    return (size_t)(q - p);
+}
+
+void gdb_frame(struct strbuf *out, const char *body, size_t len)
+{
+    const char *p = body, *limit = body + len;
+    char *to;
+    size_t start = out->len;
+    uint8_t sum = 0;
+
+    strbuf_grow(out, len + 4);
+    to = out->text + start;
+    *to++ = '$';
+    while (p < limit) {
+        *to++ = *p;
+        if (limit - p > RUN_MIN && p[1] == p[0] && p[2] == p[0]) {
+            size_t repeats = usable_repeats(run_length(p, limit) - 1);
+
+            if (repeats >= RUN_MIN) {
+                *to++ = '*';
+                *to++ = (char)(repeats + RUN_BASE);
+                p += repeats;
+            }
+        }
+        p++;
+    }
+    for (const char *q = out->text + start + 1; q < to; q++)
+        sum = (uint8_t)(sum + (uint8_t)*q);
+    *to++ = '#';
+    *to++ = digits[sum >> 4];
+    *to++ = digits[sum & 15];
+    *to = '\0';
+    out->len = (size_t)(to - out->text);
+}
+
+void gdb_put_hex(struct strbuf *body, const void *bytes, size_t len)
+{
+    const uint8_t *in = bytes;
+    char *to;
+
+    strbuf_grow(body, 2 * len);
+    to = body->text + body->len;
+    for (size_t i = 0; i < len; i++) {
+        *to++ = digits[in[i] >> 4];
+        *to++ = digits[in[i] & 15];
+    }
+    *to = '\0';
+    body->len += 2 * len;
+}
+
+void gdb_put_binary(struct strbuf *body, const void *bytes, size_t len)
+{
+    const uint8_t *in = bytes;
+    char *to;
+
+    strbuf_grow(body, 2 * len);
+    to = body->text + body->len;
+    for (size_t i = 0; i < len; i++) {
+        if (in[i] == '#' || in[i] == '$' || in[i] == '*' || in[i] == ESCAPE) {
+            *to++ = (char)ESCAPE;
+            *to++ = (char)(in[i] ^ 0x20);
+        } else {
+            *to++ = (char)in[i];
+        }
+    }
+    *to = '\0';
+    body->len = (size_t)(to - body->text);
+}
+
+int gdb_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool gdb_from_hex(const char *text, size_t len, void *bytes)
+{
+    uint8_t *out = bytes;
+
+    if (len % 2)
+        return false;
+    for (size_t i = 0; i < len; i += 2) {
+        int high = gdb_hex_digit(text[i]), low = gdb_hex_digit(text[i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        out[i / 2] = (uint8_t)(high * 16 + low);
+    }
+    return true;
+}

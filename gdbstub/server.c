@@ -1,0 +1,449 @@
+#include "gdbstub/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gdbstub/command.h"
+#include "gdbstub/listen.h"
+#include "gdbstub/target_vm.h"
+#include "vmm/base/log.h"
+
+#define READ_MAX      65536u
+#define OUT_MAX       (4u << 20) /* a client that does not read is dropped */
+#define FLUSH_LAST_MS 500
+
+struct gdb_server {
+    struct debug_server *srv;
+    struct debug *dbg;
+    struct gdb_vm *vm;
+    struct debug_client client;
+    struct gdb_session session; /* touched on the vCPU's thread only */
+    struct gdb_framer framer;
+    struct gdb_listener listener;
+    pthread_t thread;
+    bool thread_made;
+    atomic_bool quit, end;
+    int wake_fd;
+
+    pthread_mutex_t lock; /* the rest */
+    int in_fd, out_fd;    /* -1: no client; stdio has two */
+    struct strbuf out;    /* not sent yet, from out_at */
+    size_t out_at;
+    struct strbuf last; /* the last packet, for a NAK */
+    bool broken;        /* writing failed: the client is gone */
+};
+
+static void wake(struct gdb_server *g)
+{
+    uint64_t one = 1;
+    ssize_t n = write(g->wake_fd, &one, sizeof(one));
+
+    (void)n; /* full: it is awake already */
+}
+
+/* ---- out ------------------------------------------------------------------
+ */
+
+/* Sends what it can without blocking.  With the lock. */
+static void flush_out(struct gdb_server *g)
+{
+    while (g->out_fd >= 0 && g->out_at < g->out.len) {
+        ssize_t n =
+            write(g->out_fd, g->out.text + g->out_at, g->out.len - g->out_at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN && g->out.len - g->out_at < OUT_MAX)
+            return; /* the server's thread waits for POLLOUT */
+        if (n < 0) {
+            g->broken = true;
+            break;
+        }
+        g->out_at += (size_t)n;
+    }
+    strbuf_reset(&g->out);
+    g->out_at = 0;
+}
+
+/* One packet, after an acknowledgement if ACK: one write. */
+static void send_packet(struct gdb_server *g, bool ack, const char *body,
+                        size_t len)
+{
+    pthread_mutex_lock(&g->lock);
+    if (ack)
+        strbuf_putc(&g->out, '+');
+    strbuf_reset(&g->last);
+    gdb_frame(&g->last, body, len);
+    strbuf_add(&g->out, g->last.text, g->last.len);
+    flush_out(g);
+    if (g->out.len || g->broken)
+        wake(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void send_bytes(struct gdb_server *g, const char *bytes, size_t len)
+{
+    pthread_mutex_lock(&g->lock);
+    strbuf_add(&g->out, bytes, len);
+    flush_out(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- on the vCPU's thread -------------------------------------------------
+ */
+
+struct packet_call {
+    struct gdb_server *g;
+    enum gdb_event event;
+};
+
+static int run_packet(struct debug *d, void *arg)
+{
+    struct packet_call *c = arg;
+    struct gdb_server *g = c->g;
+    struct gdb_session *s = &g->session;
+    bool ack = !s->no_ack, reply;
+
+    (void)d;
+    gdb_vm_forget(g->vm);
+    if (c->event == GDB_EVENT_PACKET) {
+        reply = gdb_session_packet(s, g->framer.body, g->framer.len);
+    } else {
+        reply = true;
+        strbuf_reset(&s->body);
+        strbuf_puts(&s->body, "E.packet too long");
+    }
+    if (reply)
+        send_packet(g, ack, strbuf_str(&s->body), s->body.len);
+    else if (ack)
+        send_bytes(g, "+", 1);
+    return 0;
+}
+
+static void on_stop(void *opaque, const struct debug_stop *stop)
+{
+    struct gdb_server *g = opaque;
+
+    gdb_vm_forget(g->vm);
+    if (gdb_session_stopped(&g->session))
+        send_packet(g, false, g->session.body.text, g->session.body.len);
+    if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
+        debug_server_quit(g->srv);
+}
+
+static int begin_session(struct debug *d, void *arg)
+{
+    struct gdb_server *g = arg;
+    struct gdb_target target = gdb_vm_target(g->vm);
+
+    (void)d;
+    gdb_vm_begin(g->vm);
+    gdb_session_init(&g->session, &target);
+    return 0;
+}
+
+/* What the client did not undo is undone; the guest stays as it is. */
+static int end_session(struct debug *d, void *arg)
+{
+    struct gdb_server *g = arg;
+    struct gdb_session *s = &g->session;
+    bool over = s->dead;
+
+    (void)d;
+    s->target.ops->point_remove_all(s->target.opaque);
+    gdb_session_fini(s);
+    *s = (struct gdb_session){.target = s->target};
+    return over;
+}
+
+static int end_guest(struct debug *d, void *arg)
+{
+    (void)arg;
+    vm_forget_stop(debug_vm(d));
+    vm_stop(debug_vm(d), VM_STOP_USER);
+    return 0;
+}
+
+/* ---- the client -----------------------------------------------------------
+ */
+
+static void adopt(struct gdb_server *g, int in_fd, int out_fd)
+{
+    (void)debug_server_call(g->srv, begin_session, g);
+    gdb_framer_init(&g->framer);
+    pthread_mutex_lock(&g->lock);
+    g->in_fd = in_fd;
+    g->out_fd = out_fd;
+    g->broken = false;
+    strbuf_reset(&g->out);
+    g->out_at = 0;
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void drop_client(struct gdb_server *g)
+{
+    bool stdio = g->in_fd == STDIN_FILENO;
+
+    log_info("gdb: the client left");
+    pthread_mutex_lock(&g->lock);
+    if (!stdio)
+        close(g->in_fd);
+    g->in_fd = g->out_fd = -1;
+    strbuf_reset(&g->out);
+    g->out_at = 0;
+    pthread_mutex_unlock(&g->lock);
+    /* Nobody can come back by standard input: a stopped guest stays so for
+     * ever.  A killed one is over, too. */
+    if (debug_server_call(g->srv, end_session, g) > 0 ||
+        (stdio && !debug_server_running(g->srv)))
+        atomic_store(&g->end, true);
+}
+
+static void refuse(int fd)
+{
+    static const char busy[] = "E.another client is connected already";
+    struct strbuf out;
+    ssize_t n;
+
+    strbuf_init(&out);
+    strbuf_putc(&out, '+');
+    gdb_frame(&out, busy, sizeof(busy) - 1);
+    n = write(fd, out.text, out.len);
+    (void)n;
+    strbuf_fini(&out);
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static void accept_client(struct gdb_server *g)
+{
+    int fd = gdb_listener_accept(&g->listener);
+
+    if (fd < 0)
+        return;
+    if (g->in_fd >= 0) {
+        log_info("gdb: a second client was refused");
+        refuse(fd);
+        return;
+    }
+    log_info("gdb: a client came");
+    adopt(g, fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd);
+}
+
+static void resend(struct gdb_server *g)
+{
+    pthread_mutex_lock(&g->lock);
+    strbuf_add(&g->out, strbuf_str(&g->last), g->last.len);
+    flush_out(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void on_event(struct gdb_server *g, enum gdb_event event)
+{
+    struct packet_call call = {.g = g, .event = event};
+
+    switch (event) {
+    case GDB_EVENT_PACKET:
+    case GDB_EVENT_TOO_LONG:
+        (void)debug_server_call(g->srv, run_packet, &call);
+        break;
+    case GDB_EVENT_BAD:
+        if (!g->session.no_ack)
+            send_bytes(g, "-", 1);
+        break;
+    case GDB_EVENT_NAK:
+        resend(g);
+        break;
+    case GDB_EVENT_INTERRUPT:
+        debug_server_interrupt(g->srv);
+        break;
+    case GDB_EVENT_ACK:
+    case GDB_EVENT_NONE:
+        break;
+    }
+}
+
+static void read_client(struct gdb_server *g)
+{
+    uint8_t bytes[READ_MAX];
+    ssize_t n = read(g->in_fd, bytes, sizeof(bytes));
+    size_t at = 0;
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        drop_client(g);
+        return;
+    }
+    while (at < (size_t)n && !g->broken) {
+        enum gdb_event event;
+
+        at += gdb_framer_feed(&g->framer, bytes + at, (size_t)n - at, &event);
+        on_event(g, event);
+    }
+}
+
+/* ---- the thread -----------------------------------------------------------
+ */
+
+static bool has_out(struct gdb_server *g)
+{
+    bool some;
+
+    pthread_mutex_lock(&g->lock);
+    some = g->out.len > 0 && !g->broken;
+    pthread_mutex_unlock(&g->lock);
+    return some;
+}
+
+static void look_around(struct gdb_server *g)
+{
+    struct pollfd fds[] = {
+        {.fd = g->wake_fd, .events = POLLIN},
+        {.fd = g->listener.fd, .events = POLLIN},
+        {.fd = g->in_fd, .events = POLLIN},
+        {.fd = has_out(g) ? g->out_fd : -1, .events = POLLOUT},
+    };
+    uint64_t count;
+
+    if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+        return;
+    if (fds[0].revents) {
+        ssize_t n = read(g->wake_fd, &count, sizeof(count));
+        (void)n;
+    }
+    if (fds[3].revents) {
+        pthread_mutex_lock(&g->lock);
+        flush_out(g);
+        pthread_mutex_unlock(&g->lock);
+    }
+    if (fds[1].revents)
+        accept_client(g);
+    if (g->in_fd >= 0 && g->broken)
+        drop_client(g);
+    else if (fds[2].revents && g->in_fd == fds[2].fd)
+        read_client(g);
+}
+
+static void *serve(void *opaque)
+{
+    struct gdb_server *g = opaque;
+
+    while (!atomic_load(&g->quit)) {
+        look_around(g);
+        if (atomic_exchange(&g->end, false)) {
+            debug_server_interrupt(g->srv);
+            (void)debug_server_call(g->srv, end_guest, NULL);
+            debug_server_quit(g->srv);
+        }
+    }
+    return NULL;
+}
+
+/* The last words, W or X, reach a client that still reads. */
+static void flush_last(struct gdb_server *g)
+{
+    struct pollfd fd = {.fd = g->out_fd, .events = POLLOUT};
+
+    while (g->out_fd >= 0 && g->out.len && !g->broken &&
+           poll(&fd, 1, FLUSH_LAST_MS) > 0)
+        flush_out(g);
+}
+
+/* ---- life -----------------------------------------------------------------
+ */
+
+static int start(struct gdb_server *g, const char *where)
+{
+    int err = gdb_listener_open(&g->listener, where);
+
+    if (err)
+        return err;
+    g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (g->wake_fd < 0)
+        return -errno;
+    err = gdb_vm_create(&g->vm, g->srv, g->dbg);
+    if (err)
+        return err;
+    g->session.target = gdb_vm_target(g->vm);
+    g->client =
+        (struct debug_client){.name = "gdb", .on_stop = on_stop, .opaque = g};
+    debug_server_attach(g->srv, &g->client);
+    err = -pthread_create(&g->thread, NULL, serve, g);
+    g->thread_made = !err;
+    return err;
+}
+
+int gdb_server_create(struct gdb_server **out, const char *where,
+                      struct debug_server *srv, struct debug *dbg)
+{
+    struct gdb_server *g = calloc(1, sizeof(*g));
+    int err;
+
+    *out = NULL;
+    if (!g)
+        return -ENOMEM;
+    g->srv = srv;
+    g->dbg = dbg;
+    g->wake_fd = g->in_fd = g->out_fd = g->listener.fd = -1;
+    pthread_mutex_init(&g->lock, NULL);
+    strbuf_init(&g->out);
+    strbuf_init(&g->last);
+    gdb_framer_init(&g->framer);
+    err = start(g, where);
+    if (err) {
+        log_error("gdb: cannot listen at %s: %s", where, strerror(-err));
+        gdb_server_destroy(g);
+        return err;
+    }
+    *out = g;
+    return 0;
+}
+
+void gdb_server_destroy(struct gdb_server *g)
+{
+    if (!g)
+        return;
+    if (g->thread_made) {
+        atomic_store(&g->quit, true);
+        wake(g);
+        pthread_join(g->thread, NULL);
+    }
+    flush_last(g);
+    if (g->client.on_stop)
+        debug_server_detach(g->srv, &g->client);
+    if (g->in_fd > STDIN_FILENO)
+        close(g->in_fd);
+    gdb_session_fini(&g->session);
+    gdb_vm_destroy(g->vm);
+    gdb_listener_close(&g->listener);
+    if (g->wake_fd >= 0)
+        close(g->wake_fd);
+    strbuf_fini(&g->out);
+    strbuf_fini(&g->last);
+    pthread_mutex_destroy(&g->lock);
+    free(g);
+}
+
+void gdb_server_end(struct gdb_server *g)
+{
+    atomic_store(&g->end, true);
+    wake(g);
+}
+
+bool gdb_server_where(const char *where)
+{
+    return gdb_listener_where(where);
+}
+
+unsigned gdb_server_port(const struct gdb_server *g)
+{
+    return g->listener.port;
+}

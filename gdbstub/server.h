@@ -1,0 +1,29 @@
+/*
+ * gdb's way in: one listener, one client at a time, on a thread of its own.
+ *
+ *   server's thread                        vCPU's thread
+ *   bytes -> packets -> debug_server_call  the packet's command, the reply
+ *   03h -> debug_server_interrupt          on_stop: the stop reply
+ *   what could not be sent at once
+ */
+#ifndef GDBSTUB_SERVER_H
+#define GDBSTUB_SERVER_H
+#include "vmm/debug_server.h"
+
+struct gdb_server;
+
+/*
+ * WHERE: [HOST:]PORT (HOST: 127.0.0.1), unix:PATH, or stdio.  0 or -errno,
+ * logged.  The caller runs debug_server_loop(), which is quit when the guest
+ * has ended.
+ */
+int gdb_server_create(struct gdb_server **out, const char *where,
+                      struct debug_server *srv, struct debug *dbg);
+void gdb_server_destroy(struct gdb_server *g);
+/* Ends the guest soon, stopped or not.  Any thread, or a signal handler. */
+void gdb_server_end(struct gdb_server *g);
+/* Is WHERE of a form that gdb_server_create() knows? */
+bool gdb_server_where(const char *where);
+/* The port that it listens at, 0: no TCP (for tests). */
+unsigned gdb_server_port(const struct gdb_server *g);
+#endif

@@ -1,0 +1,115 @@
+/*
+ * All that the stub asks of what it debugs.  No header of the monitor's is
+ * included here but its strings: the stub's core is tested on a fake.
+ *
+ * Everything is called on the thread that owns the machine, with it still.
+ * Functions return 0 or a negative errno unless they say otherwise.
+ */
+#ifndef GDBSTUB_TARGET_H
+#define GDBSTUB_TARGET_H
+#include "vmm/base/strbuf.h"
+
+#define GDB_REG_BYTES_MAX 16u
+
+enum gdb_point_kind { /* the numbers of Z packets */
+                      GDB_POINT_SW,
+                      GDB_POINT_HW,
+                      GDB_POINT_WRITE,
+                      GDB_POINT_READ,
+                      GDB_POINT_ACCESS,
+                      GDB_POINT_KINDS
+};
+
+/* An agent expression's bytes (gdb manual, appendix F); borrowed. */
+struct gdb_agent_code {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+#define GDB_AGENT_CODES_MAX 16u
+
+struct gdb_point {
+    enum gdb_point_kind kind;
+    uint64_t addr, len;
+    /* Stops if one of them is not zero; none: always. */
+    struct gdb_agent_code condition[GDB_AGENT_CODES_MAX];
+    unsigned conditions;
+    /* Run at each hit instead of stopping; none: it stops. */
+    struct gdb_agent_code command[GDB_AGENT_CODES_MAX];
+    unsigned commands;
+};
+
+enum gdb_resume_kind { GDB_CONTINUE, GDB_STEP, GDB_RANGE };
+
+struct gdb_resume {
+    enum gdb_resume_kind kind;
+    uint64_t start, end;  /* RANGE: while start <= pc < end */
+    bool into_interrupts; /* a step may end in an interrupt's handler */
+};
+
+enum gdb_stop_kind { GDB_STOP_SIGNAL, GDB_STOP_EXITED, GDB_STOP_KILLED };
+enum gdb_stop_reason {
+    GDB_REASON_NONE,
+    GDB_REASON_SWBREAK,
+    GDB_REASON_HWBREAK,
+    GDB_REASON_WATCH,
+    GDB_REASON_RWATCH,
+    GDB_REASON_AWATCH,
+};
+
+struct gdb_stop {
+    enum gdb_stop_kind kind;
+    uint8_t code; /* signal, or exit status */
+    enum gdb_stop_reason reason;
+    uint64_t addr; /* of WATCH and its kin */
+};
+
+/* What the commands of an agent expression print goes there. */
+typedef void gdb_print_fn(void *opaque, const char *text, size_t len);
+
+struct gdb_target_ops {
+    /*
+     * The part ANNEX of the target's description, NULL if there is none.
+     * ANEW: "target.xml" chooses the layout of registers by the CPU's mode.
+     */
+    const char *(*describe)(void *t, const char *annex, bool anew);
+    /* Bytes of register N on the wire, 0: there is none. */
+    unsigned (*reg_size)(void *t, unsigned n);
+    unsigned (*reg_count_g)(void *t); /* how many a `g` packet has */
+    int (*reg_read)(void *t, unsigned n, uint8_t *bytes);
+    int (*reg_write)(void *t, unsigned n, const uint8_t *bytes);
+    /* The N-th register that stop replies carry along; false past the last. */
+    bool (*reg_expedited)(void *t, unsigned n, unsigned *regno);
+
+    /* Bytes copied before the first that is not there. */
+    size_t (*mem_read)(void *t, uint64_t addr, void *buf, size_t len,
+                       bool phys);
+    size_t (*mem_write)(void *t, uint64_t addr, const void *buf, size_t len,
+                        bool phys);
+
+    int (*point_insert)(void *t, const struct gdb_point *p);
+    int (*point_remove)(void *t, enum gdb_point_kind kind, uint64_t addr,
+                        uint64_t len);
+    void (*point_remove_all)(void *t);
+
+    /* Begins to run; the stop comes later, by gdb_session_stopped(). */
+    int (*resume)(void *t, const struct gdb_resume *how);
+    bool (*running)(void *t);
+    int (*set_pc)(void *t, uint64_t linear);
+    void (*interrupt)(void *t);
+    void (*last_stop)(void *t, struct gdb_stop *stop);
+    int (*restart)(void *t); /* power-on again, stopped */
+    int (*kill)(void *t, bool for_good);
+
+    /* Optional (NULL, or nothing added): */
+    bool (*monitor)(void *t, const char *line, struct strbuf *out);
+    void (*thread_info)(void *t, struct strbuf *out);
+    const char *(*exec_file)(void *t); /* absolute path; NULL: not known */
+    const char *(*memory_map)(void *t);
+};
+
+struct gdb_target {
+    const struct gdb_target_ops *ops;
+    void *opaque;
+};
+#endif
