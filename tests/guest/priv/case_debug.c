@@ -7,6 +7,7 @@
 #define TF_OFF "; pushf; andl $0xfffffeff, (%esp); popf; nop"
 T(tf, 0, 0, "TF: traps after the next instruction", TF_ON "nop; inc %eax" TF_OFF)
 T(tf_int, 0, 0, "TF across int: none after int", TF_ON "nop; int $0x30")
+T(tf_into, 0, 0, "TF: into without OF", TF_ON "into; nop" TF_OFF)
 T(tf_rep, 0, 0, "TF in rep: one per iteration", "mov $T0, %esi; mov $T2, %edi; mov $2, %ecx; " TF_ON "rep movsb" TF_OFF)
 T(tf_movss, 0, 0, "TF: mov ss swallows a trap", "mov %ss, %eax; " TF_ON "mov %eax, %ss; nop; nop" TF_OFF "; xor %eax, %eax")
 T(tf_popss, 0, 0, "TF: pop ss swallows a trap", "push %ss; " TF_ON "pop %ss; nop; nop" TF_OFF)

@@ -172,7 +172,7 @@ gate_target:
 .globl gate_target16
 .code16
 gate_target16:
-    mov (%esp), %eax               /* IP, CS */
+    mov 2(%esp), %ax               /* CS */
     mov 4(%esp), %ebx              /* parameter, outer SP */
     mov 8(%esp), %cx               /* outer SS */
     mov %esp, %ebp

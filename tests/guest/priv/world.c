@@ -401,6 +401,15 @@ static void put_ip(const char *what, uint32_t eip, uint32_t cs, bool v86)
     put_hex(eip, eip > 0xff ? 4 : 2);
 }
 
+/* An address in the case is shown as an offset: cases come and go. */
+static void put_reg(const char *name, uint32_t value)
+{
+    if (value >= (uint32_t)current->code && value <= (uint32_t)current->end + 2)
+        put_ip(name, value, N_CODE0, false);
+    else
+        put_field(name, value, 8);
+}
+
 static void put_trace(void)
 {
     for (unsigned i = 0; i < traced; i++) {
@@ -435,7 +444,7 @@ static void put_record(uint32_t esp)
         put_ip("ip", r->eip, r->cs, r->v86);
     for (unsigned i = 0; i < 8; i++)
         if (i != 4 && r->gpr[i] != initial[i])
-            put_field(reg_name[i], r->gpr[i], 8);
+            put_reg(reg_name[i], r->gpr[i]);
     if (r->esp != esp)
         put_field("esp", r->esp, 8);
     if (wants & SHOW_FLAGS)

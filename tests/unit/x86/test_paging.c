@@ -168,6 +168,27 @@ static void test_accessed_and_dirty(void **state)
     assert_false(x86_walk_commit(&w, &f->phys, true));
 }
 
+/* A fault: the entries above the one that ended the walk were used. */
+static void test_accessed_before_a_fault(void **state)
+{
+    struct fixture *f = *state;
+    struct x86_walk w;
+    uint32_t pde, pte;
+
+    put32(f, 0x1000, 0x2000 | P | W | U);
+    put32(f, 0x2000, 0x5000 | P | U);
+    w = walk(f, 0x10, uwrite);
+    assert_int_equal(w.result, X86_WALK_NO_WRITE);
+    assert_true(x86_walk_commit(&w, &f->phys, true));
+    mem_read(&f->mem, 0x1000, &pde, 4);
+    mem_read(&f->mem, 0x2000, &pte, 4);
+    assert_int_equal(pde, 0x2000 | P | W | U | A);
+    assert_int_equal(pte, 0x5000 | P | U);
+    put32(f, 0x1000, 0);
+    w = walk(f, 0x10, uread);
+    assert_false(x86_walk_commit(&w, &f->phys, false));
+}
+
 static void test_four_level(void **state)
 {
     struct fixture *f = *state;
@@ -198,13 +219,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_no_paging),
-        T(test_two_level),
-        T(test_large_page),
-        T(test_pae_nx),
-        T(test_accessed_and_dirty),
-        T(test_four_level),
-        T(test_table_outside_memory),
+        T(test_no_paging),          T(test_two_level),
+        T(test_large_page),         T(test_pae_nx),
+        T(test_accessed_and_dirty), T(test_accessed_before_a_fault),
+        T(test_four_level),         T(test_table_outside_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,11 +83,17 @@ static uint32_t code_breakpoints(const struct emu *emu)
     return hits;
 }
 
-/* INT n clears TF before the single-step trap would be taken. */
-static bool swallows_single_step(ZydisMnemonic mnemonic)
+/*
+ * INT n clears TF before the single-step trap would be taken; an INTO that
+ * went nowhere does not.
+ */
+static bool swallows_single_step(const struct emu *emu)
 {
-    return mnemonic == ZYDIS_MNEMONIC_INT || mnemonic == ZYDIS_MNEMONIC_INT3 ||
-           mnemonic == ZYDIS_MNEMONIC_INT1 || mnemonic == ZYDIS_MNEMONIC_INTO;
+    ZydisMnemonic mnemonic = emu->insn->mnemonic;
+
+    return emu->branched &&
+           (mnemonic == ZYDIS_MNEMONIC_INT || mnemonic == ZYDIS_MNEMONIC_INT3 ||
+            mnemonic == ZYDIS_MNEMONIC_INT1 || mnemonic == ZYDIS_MNEMONIC_INTO);
 }
 
 /* Long mode's events are the owner's (KVM's) to deliver. */
@@ -123,7 +129,7 @@ static enum emu_result execute(struct emu *emu)
         return result;
     if (!emu->restart)
         emu->vcpu->icount++;
-    if (single_step && !swallows_single_step(emu->insn->mnemonic))
+    if (single_step && !swallows_single_step(emu))
         traps |= DR6_BS;
     emu->held_dr6 = 0;
     if (st->movss_shadow) /* data breakpoints wait; single step is lost */

@@ -33,7 +33,7 @@ static bool bitmap_allows(struct emu *emu, uint16_t port, unsigned size,
         return true;
     if (!emu_read_sys(emu, (uint32_t)tr->base + at, &bits, 2))
         return false;
-    *allowed = !(bits >> (port & 7) & (BIT(size) - 1));
+    *allowed = !((unsigned)bits >> (port & 7) & (BIT(size) - 1));
     return true;
 }
 
