@@ -75,7 +75,7 @@ struct kvm_accel {
     struct x86_state *emulating;   /* the live state while emu works on it */
     unsigned emulated;             /* in a row, without KVM getting anywhere */
     uint64_t emulated_rip;
-    char fail_text[200];
+    char fail_text[256];
     bool out_is_past; /* KVM leaves OUT with RIP past it, was seen last */
     struct kvm_rip_memo rip_memo[KVM_RIP_MEMOS];
 
