@@ -71,6 +71,9 @@ typed() { # NAME SCRIPT STATUS COMMAND...
     elif [ $status -ne "$want" ]; then
         why="status $status, not $want"
     fi
+    if [ -n "$why" ] && [ -n "${SHOW_LAST:-}" ]; then # where logs are lost
+        tail -n 30 "$logs/$name.out" | sed 's/^/    | /'
+    fi
     if [ -n "$why" ]; then
         why="$why (see $logs/$name.out)"
     fi

@@ -28,7 +28,7 @@ ACCELS=bt ONLY='^teach$' tests/guest/guests.sh >/dev/null
 # Virtual in virtual: everything takes its time there.
 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-850} tests/kvm-host.sh "$ringside" \
     "$typist" "$BUILD/guests" tests/guest /bin/bash "${files[@]}" -- \
-    env BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=10 \
+    env BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=10 SHOW_LAST=1 \
     RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
     bash tests/guest/guests.sh
 status=$?
