@@ -291,6 +291,36 @@ static bool run(struct emu *emu, struct emu_entry *entry)
     return true;
 }
 
+/*
+ * An x87 store that an unmasked exception suppresses does not even touch its
+ * operand; one whose operand faults leaves the FPU as it was.
+ */
+static bool execute_x87_store(struct emu *emu, struct emu_entry *entry,
+                              enum x86_sreg seg, uint64_t off, unsigned size)
+{
+    struct x86_state *st = emu->st;
+    uint8_t before[sizeof(st->fxsave)];
+
+    memcpy(before, st->fxsave, sizeof(before));
+    if (!run(emu, entry))
+        return false;
+    if (emu_fpu_store_suppressed(st, entry->fpu) ||
+        emu_write64(emu, seg, off, emu->native->scratch, size))
+        return true;
+    memcpy(st->fxsave, before, sizeof(before));
+    return false;
+}
+
+static bool is_x87_store(const struct emu_entry *entry,
+                         const ZydisDecodedOperand *op)
+{
+    const unsigned both = EMU_FPU_X87 | EMU_FPU_WAITING;
+
+    return (entry->fpu & both) == both &&
+           (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+           !(op->actions & ZYDIS_OPERAND_ACTION_MASK_READ);
+}
+
 bool emu_native_execute(struct emu *emu)
 {
     struct emu_entry *entry = emu->native->cur;
@@ -314,6 +344,8 @@ bool emu_native_execute(struct emu *emu)
         if (gla & 15)
             return emu_raise(emu, X86_GP);
     }
+    if (is_x87_store(entry, op))
+        return execute_x87_store(emu, entry, seg, off, size);
     if ((op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
         !emu_probe_write64(emu, seg, off, size))
         return false;
@@ -322,8 +354,7 @@ bool emu_native_execute(struct emu *emu)
         return false;
     if (!run(emu, entry))
         return false;
-    if ((op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-        !emu_fpu_store_suppressed(emu->st, entry->fpu))
+    if (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
         return emu_write64(emu, seg, off, scratch, size);
     return true;
 }

@@ -154,7 +154,8 @@ static unsigned random_insn(uint8_t *p)
             p[n + 2] = (uint8_t)(0x43 | (p[n + 2] & 0x38));
         if (ZYAN_FAILED(ZydisDecoderDecodeFull(&rig.decoder, p, 15, &insn, op)))
             continue;
-        if (insn.mnemonic == ZYDIS_MNEMONIC_HLT || is_mmx_store(op) ||
+        if (insn.mnemonic == ZYDIS_MNEMONIC_HLT ||
+            insn.mnemonic == ZYDIS_MNEMONIC_SYSRET || is_mmx_store(op) ||
             insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
             continue;
         if (insn.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&

@@ -1,0 +1,257 @@
+/*
+ * Windows and code: filled and dropped as a TLB would be, self-modifying code,
+ * chains that are cut, watchpoints.
+ */
+#include "tests/unit/accel/bt/bt_machine.h"
+#include "vmm/accel/bt/bt.h"
+
+#define DATA 0x40000u
+
+static void load(struct bt_machine *m, uint32_t at, const void *code, size_t n)
+{
+    mem_write(&m->mem, at, code, n);
+}
+
+static uint64_t reg(struct bt_machine *m, enum x86_gpr r)
+{
+    struct x86_state st;
+
+    accel_bt.get_state(&m->vcpu, &st);
+    return st.gpr[r];
+}
+
+static void restart(struct bt_machine *m)
+{
+    struct x86_state st;
+
+    accel_bt.get_state(&m->vcpu, &st);
+    st.rip = BT_MACHINE_CODE;
+    st.activity = X86_ACTIVE;
+    accel_bt.set_state(&m->vcpu, &st);
+}
+
+static const struct accel_options checked = {.check_blocks = true};
+
+/* A write to the next instruction of the same block takes effect at once. */
+static void test_block_writes_itself(void **state)
+{
+    /* xor eax,eax; nop x8; mov byte [0x10013], 5; mov al, 1 (at 10011+...) */
+    static const uint8_t code[] = {0x31, 0xc0, 0xc6, 0x05, 0x0a, 0x00,
+                                   0x01, 0x00, 0x05, 0xb0, 0x01, 0xf4};
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    for (unsigned i = 0; i < 8; i++) {
+        load(&m, BT_MACHINE_CODE + 10, "\x01", 1);
+        restart(&m);
+        assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+        assert_int_equal(reg(&m, X86_RAX), 5);
+    }
+    bt_machine_fini(&m);
+}
+
+/* mem_write (DMA, a debugger) makes blocks go, chained ones too. */
+static void test_outside_write(void **state)
+{
+    /* l: inc eax; cmp eax, 100; jb l; mov al, 7; hlt */
+    static const uint8_t code[] = {0x40, 0x83, 0xf8, 0x64, 0x72,
+                                   0xfa, 0xb0, 0x07, 0xf4};
+    struct bt_machine m;
+    struct x86_state st;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(reg(&m, X86_RAX), 7);
+    load(&m, BT_MACHINE_CODE + 7, "\x09", 1);
+    accel_bt.get_state(&m.vcpu, &st);
+    st.gpr[X86_RAX] = 0;
+    accel_bt.set_state(&m.vcpu, &st);
+    restart(&m);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(reg(&m, X86_RAX), 9);
+    bt_machine_fini(&m);
+}
+
+/* Data beside code: the write faults a few times, then is a call-out. */
+static void test_code_and_data_on_one_page(void **state)
+{
+    /* mov ecx, 2000; l: mov [0x10800], ecx; dec ecx; jnz l; hlt */
+    static const uint8_t code[] = {0xb9, 0xd0, 0x07, 0x00, 0x00,
+                                   0x89, 0x0d, 0x00, 0x08, 0x01,
+                                   0x00, 0x49, 0x75, 0xf7, 0xf4};
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(m.vcpu.icount, 1 + 3 * 2000 + 1);
+    assert_in_range(m.exits[VM_EXIT_CODE_WRITE], 1, 12);
+    bt_machine_fini(&m);
+}
+
+/* A device register: after three faults no signal is spent on it any more. */
+static enum run_next count_mmio(struct bt_machine *m, struct vm_exit *e)
+{
+    (void)m;
+    if (e->kind == VM_EXIT_MMIO && !e->u.mmio.write)
+        memset(e->u.mmio.data, 0x11, e->u.mmio.size);
+    return RUN_AGAIN;
+}
+
+static void test_device(void **state)
+{
+    /* mov ecx, 50; l: add eax, [0xfee00000]; loop l; hlt */
+    static const uint8_t code[] = {0xb9, 0x32, 0x00, 0x00, 0x00, 0x03, 0x05,
+                                   0x00, 0x00, 0xe0, 0xfe, 0xe2, 0xf8, 0xf4};
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    m.on_exit = count_mmio;
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(m.exits[VM_EXIT_MMIO], 50);
+    assert_int_equal(reg(&m, X86_RAX),
+                     (uint32_t)(reg(&m, X86_RCX) + 50 * 0x11111111ull));
+    bt_machine_fini(&m);
+}
+
+static void test_shadow_view(void **state)
+{
+    /* mov eax, [0x40000]; hlt */
+    static const uint8_t code[] = {0xa1, 0x00, 0x00, 0x04, 0x00, 0x90, 0xf4};
+    struct bt_shadow_view v;
+    struct bt_block_view b;
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    bt_shadow_at(&m.vcpu, DATA, &v);
+    assert_false(v.mapped);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    bt_shadow_at(&m.vcpu, DATA, &v);
+    assert_true(v.mapped && v.writable && v.large);
+    assert_int_equal(v.ram_offset, DATA);
+    assert_true(bt_block_at(&m.vcpu, BT_MACHINE_CODE, &b));
+    assert_int_equal(b.insns, 3);
+    assert_int_equal(b.insn[0].why, BT_REASON_MEMORY);
+    assert_int_equal(b.insn[1].why, BT_REASON_NOTHING);
+    assert_int_equal(b.insn[1].host_len, 0);
+    assert_int_equal(b.insn[2].why, BT_REASON_CALLOUT);
+    assert_false(bt_block_at(&m.vcpu, DATA, &b));
+    bt_machine_fini(&m);
+}
+
+/* 2-level tables at 0x100000: a PTE is changed, then flushed. */
+static void test_stale_windows(void **state)
+{
+    /* mov eax,[0x40000]; mov dword [0x101100], 0x41067; FLUSH;
+     * mov edx,[0x40000]; hlt */
+    static const uint8_t head[] = {0xa1, 0x00, 0x00, 0x04, 0x00,
+                                   0xc7, 0x05, 0x00, 0x11, 0x10,
+                                   0x00, 0x67, 0x10, 0x04, 0x00};
+    static const uint8_t tail[] = {0x8b, 0x15, 0x00, 0x00, 0x04, 0x00, 0xf4};
+    static const uint8_t invlpg[] = {0x0f, 0x01, 0x3d, 0x00, 0x00, 0x04, 0x00};
+    static const uint8_t cr3[] = {0x0f, 0x20, 0xdb, 0x0f, 0x22, 0xdb};
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        const uint8_t *flush = way ? cr3 : invlpg;
+        size_t n = way ? sizeof(cr3) : sizeof(invlpg);
+        uint32_t pde = 0x101067, pte, at = BT_MACHINE_CODE;
+        struct bt_machine m;
+        struct x86_state st;
+
+        bt_machine_init(&m, &checked);
+        load(&m, 0x100000, &pde, 4);
+        for (uint32_t i = 0; i < 512; i++) {
+            pte = i << 12 | 0x67;
+            load(&m, 0x101000 + 4 * i, &pte, 4);
+        }
+        load(&m, DATA, "AAAA", 4);
+        load(&m, DATA + 0x1000, "BBBB", 4);
+        load(&m, at, head, sizeof(head));
+        load(&m, (uint32_t)(at + sizeof(head)), flush, n);
+        load(&m, (uint32_t)(at + sizeof(head) + n), tail, sizeof(tail));
+        accel_bt.get_state(&m.vcpu, &st);
+        st.cr3 = 0x100000;
+        st.cr0 |= X86_CR0_PG | X86_CR0_WP;
+        accel_bt.set_state(&m.vcpu, &st);
+        assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+        assert_int_equal(reg(&m, X86_RAX), 0x41414141);
+        assert_int_equal(reg(&m, X86_RDX), 0x42424242);
+        bt_machine_fini(&m);
+    }
+}
+
+static void test_watchpoint(void **state)
+{
+    /* mov ecx, 100; l: add eax, ecx; loop l; mov [0x40004], eax; nop; hlt */
+    static const uint8_t code[] = {0xb9, 0x64, 0x00, 0x00, 0x00, 0x01,
+                                   0xc8, 0xe2, 0xfc, 0xa3, 0x04, 0x00,
+                                   0x04, 0x00, 0x90, 0xf4};
+    struct debug_wp wp = {.gla = DATA + 6, .len = 1, .write = true};
+    struct debug_ctl ctl = {.stop_icount = UINT64_MAX, .wps = 1, .wp = &wp};
+    struct bt_machine m;
+    struct vm_exit e;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    assert_int_equal(accel_bt.set_debug(&m.vcpu, &ctl), 0);
+    assert_int_equal(accel_bt.run(&m.vcpu, &e), 0);
+    assert_int_equal(e.kind, VM_EXIT_DEBUG);
+    assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
+    assert_int_equal(e.u.debug.gla, DATA + 6);
+    assert_true(e.u.debug.write);
+    assert_int_equal(e.rip, BT_MACHINE_CODE + 14);
+    assert_int_equal(m.vcpu.icount, 202);
+    bt_machine_fini(&m);
+}
+
+/* `jmp .` must take the interrupt that a deadline brings. */
+static void test_interrupt_in_a_tight_loop(void **state)
+{
+    static const uint8_t gate[8] = {0, 0, 8, 0, 0, 0x8e, 2, 0};
+    struct bt_machine m;
+    struct x86_state st;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, BT_MACHINE_CODE, "\xfb\xeb\xfe", 3); /* sti; jmp . */
+    load(&m, 0x2000 + 0x20 * 8, gate, 8);         /* to 0x20000 */
+    load(&m, 0x20000, "\xf4", 1);
+    m.vector = 0x20;
+    m.vcpu.deadline_ns = 100000;
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_PREEMPT);
+    assert_int_equal(m.vcpu.icount, 100000);
+    m.irq = true;
+    m.vcpu.deadline_ns = UINT64_MAX;
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    accel_bt.get_state(&m.vcpu, &st);
+    assert_int_equal(st.rip, 0x20001);
+    assert_int_equal(m.vcpu.icount, 100001);
+    bt_machine_fini(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_block_writes_itself),
+        cmocka_unit_test(test_outside_write),
+        cmocka_unit_test(test_code_and_data_on_one_page),
+        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_shadow_view),
+        cmocka_unit_test(test_stale_windows),
+        cmocka_unit_test(test_watchpoint),
+        cmocka_unit_test(test_interrupt_in_a_tight_loop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
