@@ -248,6 +248,12 @@ static void hide_fpu_pointers(struct x86_state *st)
     memset(st->fxsave + 6, 0, 18);
 }
 
+/* A debugger may have put anything there; FXRSTOR would fault on it. */
+static void clean_mxcsr(struct x86_state *st)
+{
+    memset(st->fxsave + 26, 0, 2);
+}
+
 static int enter(struct emu_native *n, const struct emu_entry *entry,
                  const uint8_t *code)
 {
@@ -278,6 +284,8 @@ static bool run(struct emu *emu, struct emu_entry *entry)
     n->ctx.gpr[host] = st->gpr[X86_RSP];
     n->ctx.flags = pack_flags(st->rflags);
     n->ctx.fxsave = st->fxsave;
+    if (entry->fpu)
+        clean_mxcsr(st);
     aborted = enter(n, entry, slot_of(n, entry));
     if (entry->fpu)
         hide_fpu_pointers(st);
