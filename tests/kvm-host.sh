@@ -190,7 +190,7 @@ run_machine() {
         -accel tcg -cpu qemu64,+svm,+npt,+nrip-save,+vgif,+flushbyasid \
         -kernel "$kdir/vmlinuz-${kernel#linux-image-}" \
         -initrd "$work/initramfs.gz" -no-reboot \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off" \
+        -append "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off" \
         -chardev stdio,id=c,signal=off,logfile="$work/console" \
         -serial chardev:c </dev/null 2>"$work/qemu" |
         between_marks "$work/status" || true
