@@ -23,6 +23,9 @@ static void init_pics(void)
  */
 static void touch(void)
 {
+    /* A processor that strays into V86 mode by a wrong IRET finds INT3. */
+    for (uint32_t byte = 0x1000; byte < 0x10200; byte++)
+        *(volatile uint8_t *)byte = 0xcc;
     for (uint32_t page = N_LOW; page < N_LOW + 0x30000; page += 4096)
         *(volatile uint32_t *)page = 0;
     for (uint32_t page = 0x600000; page < N_T6; page += 4096)
