@@ -127,6 +127,7 @@ static void paint_status(struct screen *sc)
     surface_text(&sc->surface, row, 0, 0, LOOK_BAR, text);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the rows are the branches */
 static void paint_hints(struct screen *sc)
 {
     struct rect row = {0, sc->surface.h - 1, sc->surface.w, 1};
@@ -176,6 +177,8 @@ static void paint_help(struct screen *sc)
     char line[128];
     unsigned y = 0;
 
+    if (sc->surface.h < 3)
+        return; /* no room for a line of it */
     for (unsigned i = 0; i < all.h; i++)
         surface_fill(&sc->surface, all, i, LOOK_PLAIN, ' ');
     surface_text(&sc->surface, all, 1, y++, LOOK_NAME,

@@ -34,8 +34,8 @@ struct cli {
     unsigned screen_w, screen_h; /* 0: 80x24 */
     const char *symbols;         /* path, or NULL: the guest */
     const char *stop_at;         /* expression, or NULL */
-    const char *gdb; /* where gdb is let in, or NULL */
-    bool gdb_wait;   /* -S */
+    const char *gdb;             /* where gdb is let in, or NULL */
+    bool gdb_wait;               /* -S */
     bool help;
 };
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-
 static const struct {
     const char *id, *name;
     int reason;

@@ -362,8 +362,7 @@ int machine_create(struct machine **out, const struct machine_config *cfg,
     m->mem_bytes = cfg->mem_bytes;
     m->host = cfg->host;
     m->intc = (struct vcpu_intc){pc, intc_pending, intc_ack};
-    m->apic =
-        (struct vcpu_apic){pc, apic_get_cr8, apic_set_cr8, apic_set_base};
+    m->apic = (struct vcpu_apic){pc, apic_get_cr8, apic_set_cr8, apic_set_base};
     for (unsigned i = 0; i < ARRAY_SIZE(m->disk); i++)
         m->disk[i] = cfg->disk[i];
     if (cfg->irqchip_kernel)

@@ -254,6 +254,7 @@ void doc_text(const struct doc *doc, struct strbuf *out)
 
 static void json_string(struct strbuf *out, const char *text)
 {
+    assert(text);
     strbuf_putc(out, '"');
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;

@@ -260,7 +260,7 @@ unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc);
 /* Is there room for one more block of any size? */
 bool bt_cache_room(const struct bt *bt);
 void bt_cache_add(struct bt *bt, struct bt_tb *tb);
-void bt_cache_chain(struct bt *bt, uint32_t slot, struct bt_tb *to);
+void bt_cache_chain(struct bt *bt, uint32_t number, struct bt_tb *to);
 /* LEN bytes at OFFSET of a RAM page were or will be written. */
 void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
                       uint32_t len);

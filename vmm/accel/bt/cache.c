@@ -80,6 +80,7 @@ int bt_cache_init(struct bt *bt)
         bt_cache_fini(bt);
         return err;
     }
+    assert(c->rw);
     memcpy(c->rw, miss, sizeof(miss));
     c->start = TB_ALIGN;
     c->used = c->start;
