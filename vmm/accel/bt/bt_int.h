@@ -86,7 +86,11 @@ struct bt_insn {
     uint8_t len;          /* guest bytes */
     uint8_t why;          /* enum bt_reason */
     bool ends;            /* a call-out that does not come back here */
+    uint8_t seg_load;     /* BT_SEG_LOAD(): done without decoding; 0: no */
 };
+/* MOV to or POP of a segment register, from GPR or BT_SEG_POP. */
+#define BT_SEG_LOAD(seg, gpr) ((uint8_t)(0x80u | (seg) << 4 | (gpr)))
+#define BT_SEG_POP            8u
 
 struct bt_slot {      /* a direct branch that may be chained */
     uint32_t patch;   /* cache offset of the rel32 */

@@ -238,6 +238,31 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
     return true;
 }
 
+/*
+ * MOV to or POP of DS, ES, FS, GS, which a kernel does at each entry: as emu
+ * would, without decoding.  False: emu->fault is set.
+ */
+static bool load_segment(struct bt *bt, uint8_t how, uint32_t next)
+{
+    enum x86_sreg seg = (enum x86_sreg)(how >> 4 & 7);
+    struct x86_state *st = bt_st(bt);
+    unsigned source = how & 15;
+    uint32_t value;
+
+    if (source != BT_SEG_POP)
+        value = (uint32_t)st->gpr[source];
+    else if (!emu_read(&bt->emu, X86_SS, (uint32_t)st->gpr[X86_RSP], &value, 4))
+        return false;
+    if (!sys_load_segment(&bt->emu, seg, (uint16_t)value))
+        return false;
+    if (source == BT_SEG_POP)
+        st->gpr[X86_RSP] = (uint32_t)(st->gpr[X86_RSP] + 4);
+    st->rip = next;
+    bt->emu.restart = false;
+    bt->stats.segment_loads++;
+    return true;
+}
+
 static bool out_callout(struct bt *bt, struct at *at, unsigned i)
 {
     const struct bt_insn *insn = bt_tb_insn(bt, at->tb, i);
@@ -253,8 +278,10 @@ static bool out_callout(struct bt *bt, struct at *at, unsigned i)
         bt->emulate_next = true;
         return false;
     }
-    result = emu_execute(&bt->emu);
-    bt->stats.callout[bt->emu.insn->mnemonic]++;
+    if (insn->seg_load && !bt->debug.wps)
+        result = load_segment(bt, insn->seg_load, next) ? EMU_DONE : EMU_FAULT;
+    else
+        result = emu_execute(&bt->emu);
     if (result == EMU_FAULT) {
         emu_deliver(&bt->emu, &bt->emu.fault);
         return false;
@@ -265,6 +292,8 @@ static bool out_callout(struct bt *bt, struct at *at, unsigned i)
     }
     if (!bt->emu.restart)
         bt->vcpu->icount++;
+    if (!insn->seg_load)
+        bt->stats.callout[bt->emu.insn->mnemonic]++;
     at->i = i + 1;
     if (insn->why == BT_REASON_FPU) /* the block counts on a live FPU */
         return false;

@@ -249,12 +249,14 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         x->code = page + offset;
         rec = record(x);
         x->sti = false;
+        x->seg_load = 0;
         flow = translate_insn(x, BT_PAGE - offset);
         if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES && x->index)
             break; /* a block of its own */
         rec->len = x->insn.length;
         rec->why = (uint8_t)x->why;
         rec->ends = flow == XLAT_CALLOUT_END;
+        rec->seg_load = flow == XLAT_CALLOUT ? x->seg_load : 0;
         if (flow >= XLAT_CALLOUT) {
             xlat_callout_code(x);
             x->x87_ready = x->sse_ready = false;

@@ -31,6 +31,7 @@ struct xlat {
     unsigned index;
     enum bt_reason why; /* set by the handlers */
     bool sti;           /* it was an inline STI */
+    uint8_t seg_load;   /* for struct bt_insn */
     bool x87_ready, sse_ready;
     unsigned branches;
     struct xlat_branch branch[BT_TB_INSNS];
@@ -52,6 +53,14 @@ static inline struct emit_mem xlat_context(int disp)
 {
     return (struct emit_mem){
         .base = HOST_R15, .index = HOST_NONE, .scale = 1, .disp = disp};
+}
+
+/* The selector of an enum x86_sreg, in the context. */
+static inline struct emit_mem xlat_selector(unsigned seg)
+{
+    return xlat_context((int)(offsetof(struct x86_state, seg) +
+                              seg * sizeof(struct x86_seg) +
+                              offsetof(struct x86_seg, selector)));
 }
 
 /* [ESP + disp] in the window: R14 + R12. */

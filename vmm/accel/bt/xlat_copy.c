@@ -254,20 +254,33 @@ enum xlat_flow xlat_lea_insn(struct xlat *x)
 static enum xlat_flow mov_from_segment(struct xlat *x)
 {
     unsigned seg = (unsigned)(x->op[1].reg.value - ZYDIS_REGISTER_ES);
-    size_t offset = offsetof(struct x86_state, seg) +
-                    seg * sizeof(struct x86_seg) +
-                    offsetof(struct x86_seg, selector);
 
     if (x->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || x->op[0].size != 32)
         return XLAT_CALLOUT;
     emit_load(&x->e, 0x0fb7, (unsigned)gpr_of(x->op[0].reg.value),
-              xlat_context((int)offset));
+              xlat_selector(seg));
     x->why = BT_REASON_SELECTOR;
     return XLAT_NEXT;
 }
 
+/* DS, ES, FS or GS from a register: a call-out that need not be decoded. */
+static void note_segment_load(struct xlat *x)
+{
+    unsigned seg = (unsigned)(x->op[0].reg.value - ZYDIS_REGISTER_ES);
+
+    if (x->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER && seg != X86_CS &&
+        seg != X86_SS)
+        x->seg_load =
+            BT_SEG_LOAD(seg, (unsigned)ZydisRegisterGetId(x->op[1].reg.value));
+}
+
 enum xlat_flow xlat_mov(struct xlat *x)
 {
+    if (x->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        ZydisRegisterGetClass(x->op[0].reg.value) == ZYDIS_REGCLASS_SEGMENT) {
+        note_segment_load(x);
+        return XLAT_CALLOUT;
+    }
     if (x->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
         ZydisRegisterGetClass(x->op[1].reg.value) == ZYDIS_REGCLASS_SEGMENT)
         return mov_from_segment(x);

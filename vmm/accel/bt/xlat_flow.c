@@ -113,6 +113,17 @@ enum xlat_flow xlat_ret(struct xlat *x)
 
 /* ---- the stack: store first, then move ESP ------------------------------- */
 
+static bool is_segment(const ZydisDecodedOperand *op)
+{
+    return op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           ZydisRegisterGetClass(op->reg.value) == ZYDIS_REGCLASS_SEGMENT;
+}
+
+static unsigned segment_of(const ZydisDecodedOperand *op)
+{
+    return (unsigned)(op->reg.value - ZYDIS_REGISTER_ES);
+}
+
 enum xlat_flow xlat_push(struct xlat *x)
 {
     const ZydisDecodedOperand *op = &x->op[0];
@@ -121,9 +132,10 @@ enum xlat_flow xlat_push(struct xlat *x)
         return XLAT_CALLOUT;
     if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         store_imm(x, xlat_stack(-4), (uint32_t)op->imm.value.u);
+    } else if (is_segment(op)) { /* stored with zeros above */
+        emit_load(&x->e, 0x0fb7, HOST_R11, xlat_selector(segment_of(op)));
+        emit_load(&x->e, 0x89, HOST_R11, xlat_stack(-4));
     } else if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-        if (ZydisRegisterGetClass(op->reg.value) != ZYDIS_REGCLASS_GPR32)
-            return XLAT_CALLOUT;
         emit_load(&x->e, 0x89,
                   xlat_gpr((unsigned)ZydisRegisterGetId(op->reg.value)),
                   xlat_stack(-4));
@@ -163,8 +175,11 @@ enum xlat_flow xlat_pop(struct xlat *x)
         return XLAT_CALLOUT;
     if (op->type == ZYDIS_OPERAND_TYPE_MEMORY)
         return pop_memory(x, op);
-    if (ZydisRegisterGetClass(op->reg.value) != ZYDIS_REGCLASS_GPR32)
+    if (is_segment(op)) {
+        if (segment_of(op) != X86_SS)
+            x->seg_load = BT_SEG_LOAD(segment_of(op), BT_SEG_POP);
         return XLAT_CALLOUT;
+    }
     reg = xlat_gpr((unsigned)ZydisRegisterGetId(op->reg.value));
     emit_load(&x->e, 0x8b, reg, xlat_stack(0));
     if (reg != HOST_R12)
