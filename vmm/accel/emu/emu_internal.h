@@ -23,6 +23,7 @@ struct emu_native_ctx {
     uint8_t *fxsave;             /* 144: guest's FXSAVE image */
     uint64_t code;               /* 152: 64-bit thunk: what to call */
     uint32_t host_mxcsr;         /* 160: restored after FPU code */
+    uint64_t *regs;              /* 168: 16- and 32-bit code's: any array */
 };
 
 /* An instruction as it was decoded, and as the host runs it. */

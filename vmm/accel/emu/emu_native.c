@@ -32,6 +32,7 @@ static_assert(offsetof(struct emu_native_ctx, fxsave) == 144, "emu_thunk.S");
 static_assert(offsetof(struct emu_native_ctx, code) == 152, "emu_thunk.S");
 static_assert(offsetof(struct emu_native_ctx, host_mxcsr) == 160,
               "emu_thunk.S");
+static_assert(offsetof(struct emu_native_ctx, regs) == 168, "emu_thunk.S");
 
 /* The emitted instruction that this thread is in; for the signal handler. */
 static _Thread_local struct emu_native *running;
@@ -270,31 +271,45 @@ static int enter(struct emu_native *n, const struct emu_entry *entry,
     return aborted;
 }
 
+/* With the registers in ctx->gpr, where another one stands for ESP. */
+static int enter_with_copy(struct emu *emu, struct emu_entry *entry)
+{
+    struct emu_native *n = emu->native;
+    uint64_t *gpr = emu->st->gpr;
+    const unsigned host = entry->esp_host; /* RSP itself: not named */
+
+    memcpy(n->ctx.gpr, gpr, sizeof(n->ctx.gpr));
+    n->ctx.gpr[host] = gpr[X86_RSP];
+    n->ctx.regs = n->ctx.gpr;
+    if (enter(n, entry, slot_of(n, entry)))
+        return 1;
+    n->ctx.gpr[X86_RSP] = n->ctx.gpr[host];
+    if (host != X86_RSP)
+        n->ctx.gpr[host] = gpr[host];
+    memcpy(gpr, n->ctx.gpr, sizeof(n->ctx.gpr));
+    return 0;
+}
+
 static bool run(struct emu *emu, struct emu_entry *entry)
 {
     struct emu_native *n = emu->native;
     struct x86_state *st = emu->st;
-    const size_t regs =
-        entry->bits == 64 ? sizeof(st->gpr) : 8 * sizeof(*st->gpr);
-    const unsigned host = entry->esp_host; /* RSP itself: not named */
     int aborted;
 
     emu_signal_attach();
-    memcpy(n->ctx.gpr, st->gpr, regs);
-    n->ctx.gpr[host] = st->gpr[X86_RSP];
     n->ctx.flags = pack_flags(st->rflags);
     n->ctx.fxsave = st->fxsave;
+    n->ctx.regs = st->gpr;
     if (entry->fpu)
         clean_mxcsr(st);
-    aborted = enter(n, entry, slot_of(n, entry));
+    if (entry->bits == 64 || entry->esp_host != X86_RSP)
+        aborted = enter_with_copy(emu, entry);
+    else
+        aborted = enter(n, entry, slot_of(n, entry));
     if (entry->fpu)
         hide_fpu_pointers(st);
     if (aborted)
         return raise_host_signal(emu, entry);
-    n->ctx.gpr[X86_RSP] = n->ctx.gpr[host];
-    if (host != X86_RSP)
-        n->ctx.gpr[host] = st->gpr[host];
-    memcpy(st->gpr, n->ctx.gpr, regs);
     st->rflags = unpack_flags(st->rflags, n->ctx.flags);
     return true;
 }

@@ -3,8 +3,8 @@
  *
  *     int emu_thunk(struct emu_native_ctx *ctx, const void *code)
  *
- * ctx stays in r15, which 16- and 32-bit code cannot name; the 64-bit thunks
- * find it on the stack.  Flags travel without POPF, which is slow and would
+ * ctx stays in r15, which 16- and 32-bit code cannot name (nor r13 and r14);
+ * the 64-bit thunks find it on the stack.  Flags travel without POPF, which is slow and would
  * carry more than the arithmetic ones: AL + 7Fh sets OF, SAHF the rest.
  *
  * A host exception in the code makes the signal handler jump to
@@ -16,6 +16,7 @@
 #define FXSAVE     144(%r15)
 #define CODE       152(%r15)
 #define HOST_MXCSR 160(%r15)
+#define REGS       168(%r15) /* where 32-bit code's registers are */
 
     .text
 
@@ -36,30 +37,39 @@
     fxrstor64 (%rax)
 .endm
 
-.macro load
+/* The registers that 32-bit code has, from and to the array at BASE. */
+.macro load base
     mov  FLAGS, %rax
-    mov  GPR(1), %rcx
-    mov  GPR(2), %rdx
-    mov  GPR(3), %rbx
-    mov  GPR(5), %rbp
-    mov  GPR(6), %rsi
-    mov  GPR(7), %rdi
+    mov  8*1(\base), %rcx
+    mov  8*2(\base), %rdx
+    mov  8*3(\base), %rbx
+    mov  8*5(\base), %rbp
+    mov  8*6(\base), %rsi
+    mov  8*7(\base), %rdi
     add  $0x7f, %al
     sahf
-    mov  GPR(0), %rax
+    mov  (\base), %rax
 .endm
 
-.macro store
-    mov  %rax, GPR(0)
+.macro store base
+    mov  %rax, (\base)
     lahf
     seto %al
     mov  %rax, FLAGS
-    mov  %rcx, GPR(1)
-    mov  %rdx, GPR(2)
-    mov  %rbx, GPR(3)
-    mov  %rbp, GPR(5)
-    mov  %rsi, GPR(6)
-    mov  %rdi, GPR(7)
+    mov  %rcx, 8*1(\base)
+    mov  %rdx, 8*2(\base)
+    mov  %rbx, 8*3(\base)
+    mov  %rbp, 8*5(\base)
+    mov  %rsi, 8*6(\base)
+    mov  %rdi, 8*7(\base)
+.endm
+
+.macro run32
+    mov  %rsi, %r14
+    mov  REGS, %r13
+    load %r13
+    call *%r14
+    store %r13
 .endm
 
 .macro save_fpu
@@ -89,10 +99,7 @@
 
 function emu_thunk
     prologue
-    mov  %rsi, %r14
-    load
-    call *%r14
-    store
+    run32
     xor  %eax, %eax
 .Lleave:
     pop  %r15
@@ -105,11 +112,8 @@ function emu_thunk
 
 function emu_thunk_fpu
     prologue
-    mov  %rsi, %r14
     load_fpu
-    load
-    call *%r14
-    store
+    run32
     save_fpu
     xor  %eax, %eax
     jmp  .Lleave
@@ -122,12 +126,12 @@ function emu_thunk_fpu
     push %rdi                   /* ctx */
     mov  %rsi, CODE
     load_high
-    load
+    load %r15
     push CODE
     mov  GPR(15), %r15
     call *(%rsp)
     xchg %r15, 8(%rsp)          /* ctx <-> guest's r15 */
-    store
+    store %r15
     mov  %r8, GPR(8)
     mov  %r9, GPR(9)
     mov  %r10, GPR(10)
