@@ -109,8 +109,9 @@ help: ## list the goals
 
 # ---- how ------------------------------------------------------------------
 
-.PHONY: unit-bins lint-deps
-unit-bins: $(UNIT_BINS)
+.PHONY: unit-bins fuzz-bins lint-deps
+unit-bins: $(UNIT_BINS) $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ_SRCS))
+fuzz-bins: $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRCS))
 
 $(BUILD)/ringside: $(OBJS)
 	@echo "  LD $@"; $(CC) $(ALLFLAGS) -o $@ $^ $(LIBS)
@@ -123,6 +124,16 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBOBJS)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(CC) $(ALLFLAGS) -MMD -MP -MT $@ -MF $@.d -o $@ $< \
 	    $(LIBOBJS) $(LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBOBJS)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) $(ALLFLAGS) -fsanitize=fuzzer -MMD -MP -MT $@ \
+	    -MF $@.d -o $@ $< $(LIBOBJS) $(LIBS)
+
+$(BUILD)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBOBJS)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) $(ALLFLAGS) -o $@ $< tests/fuzz/replay.c \
+	    $(LIBOBJS) $(LIBS)
 
 $(BUILD)/docs/ringside.1: $(BUILD)/ringside
 	@$(BUILD)/ringside gen-docs $(BUILD)/docs
