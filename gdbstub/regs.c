@@ -373,23 +373,25 @@ static void set_field(const struct gdb_reg *r, struct x86_state *st,
         memset((uint8_t *)st + r->offset + size, 0, r->size - size);
 }
 
-static uint64_t get_number(const struct gdb_reg *r, const struct gdb_cpu *cpu)
+uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu)
 {
+    uint64_t value;
+
     switch (r->kind) {
     case GDB_REG_FIELD:
-        return get_field(r, &cpu->st);
+        return get_field(r, cpu->st);
     case GDB_REG_PC:
-        return gdb_pc(&cpu->st);
+        return gdb_pc(cpu->st);
     case GDB_REG_SP:
-        return get_sp(&cpu->st);
+        return get_sp(cpu->st);
     case GDB_REG_SEL:
-        return cpu->st.seg[r->offset].selector;
+        return cpu->st->seg[r->offset].selector;
     case GDB_REG_FPU:
-        return get_fpu(&cpu->st, r->offset);
+        return get_fpu(cpu->st, r->offset);
     case GDB_REG_CPL:
-        return x86_cpl(&cpu->st);
+        return x86_cpl(cpu->st);
     case GDB_REG_MODE:
-        return x86_mode(&cpu->st);
+        return x86_mode(cpu->st);
     case GDB_REG_ICOUNT:
         return cpu->icount;
     case GDB_REG_VECTOR:
@@ -397,9 +399,10 @@ static uint64_t get_number(const struct gdb_reg *r, const struct gdb_cpu *cpu)
     case GDB_REG_ERROR:
         return cpu->error;
     case GDB_REG_BYTES:
-        break;
+        memcpy(&value, cpu->st->fxsave + r->offset, sizeof(value));
+        return value;
     }
-    assert(!"a register of bytes is no number");
+    assert(!"no such kind of register");
     return 0;
 }
 
@@ -409,42 +412,38 @@ void gdb_reg_get(const struct gdb_reg *r, const struct gdb_cpu *cpu,
     uint64_t value;
 
     if (r->kind == GDB_REG_BYTES) {
-        memcpy(bytes, cpu->st.fxsave + r->offset, r->size);
+        memcpy(bytes, cpu->st->fxsave + r->offset, r->size);
         return;
     }
-    value = get_number(r, cpu);
+    value = gdb_reg_number(r, cpu);
     memcpy(bytes, &value, r->bits / 8u);
 }
 
-int gdb_reg_set(const struct gdb_reg *r, struct gdb_cpu *cpu,
+int gdb_reg_set(const struct gdb_reg *r, struct x86_state *st,
                 const uint8_t *bytes)
 {
-    uint8_t now[16];
     uint64_t value = 0;
 
-    gdb_reg_get(r, cpu, now);
-    if (memcmp(now, bytes, r->bits / 8u) == 0)
-        return 0;
     if (r->kind == GDB_REG_BYTES) {
-        memcpy(cpu->st.fxsave + r->offset, bytes, r->size);
+        memcpy(st->fxsave + r->offset, bytes, r->size);
         return 0;
     }
     memcpy(&value, bytes, r->bits / 8u);
     switch (r->kind) {
     case GDB_REG_FIELD:
-        set_field(r, &cpu->st, value);
+        set_field(r, st, value);
         return 0;
     case GDB_REG_PC:
-        gdb_set_pc(&cpu->st, value);
+        gdb_set_pc(st, value);
         return 0;
     case GDB_REG_SP:
-        set_sp(&cpu->st, value);
+        set_sp(st, value);
         return 0;
     case GDB_REG_SEL:
-        set_selector(&cpu->st, r->offset, value);
+        set_selector(st, r->offset, value);
         return 0;
     case GDB_REG_FPU:
-        set_fpu(&cpu->st, r->offset, value);
+        set_fpu(st, r->offset, value);
         return 0;
     default:
         return -EPERM;

@@ -18,7 +18,7 @@
 enum gdb_layout_kind { GDB_LAYOUT_16, GDB_LAYOUT_32, GDB_LAYOUT_64 };
 
 struct gdb_cpu {
-    struct x86_state st;
+    const struct x86_state *st; /* borrowed */
     uint64_t icount;
     uint32_t vector, error; /* of the last exception or interrupt */
 };
@@ -59,10 +59,12 @@ void gdb_layout_init(struct gdb_layout *l, enum gdb_layout_kind kind);
 /* target.xml */
 void gdb_layout_xml(const struct gdb_layout *l, struct strbuf *out);
 
+/* As an integer; of a longer register the first eight bytes. */
+uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu);
 void gdb_reg_get(const struct gdb_reg *r, const struct gdb_cpu *cpu,
                  uint8_t *bytes);
-/* Writing what was read changes nothing.  0; -EPERM: it cannot be set. */
-int gdb_reg_set(const struct gdb_reg *r, struct gdb_cpu *cpu,
+/* 0; -EPERM: it cannot be set. */
+int gdb_reg_set(const struct gdb_reg *r, struct x86_state *st,
                 const uint8_t *bytes);
 
 uint64_t gdb_pc(const struct x86_state *st);

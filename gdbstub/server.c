@@ -138,6 +138,22 @@ static void on_stop(void *opaque, const struct debug_stop *stop)
         debug_server_quit(g->srv);
 }
 
+/* dprintf in agent style: console output, which may come amid a run. */
+static void on_print(void *opaque, const char *text, size_t len)
+{
+    struct gdb_server *g = opaque;
+    struct strbuf body;
+
+    if (!g->session.running)
+        return; /* a client that waits for another answer would take it for it
+                 */
+    strbuf_init(&body);
+    strbuf_putc(&body, 'O');
+    gdb_put_hex(&body, text, len);
+    send_packet(g, false, body.text, body.len);
+    strbuf_fini(&body);
+}
+
 static int begin_session(struct debug *d, void *arg)
 {
     struct gdb_server *g = arg;
@@ -372,6 +388,7 @@ static int start(struct gdb_server *g, const char *where)
     err = gdb_vm_create(&g->vm, g->srv, g->dbg);
     if (err)
         return err;
+    gdb_vm_set_print(g->vm, on_print, g);
     g->session.target = gdb_vm_target(g->vm);
     g->client =
         (struct debug_client){.name = "gdb", .on_stop = on_stop, .opaque = g};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gdbstub/agent.h"
 #include "gdbstub/regs.h"
 #include "vmm/view/command.h"
 
@@ -22,9 +23,10 @@ enum {
 
 struct vm_point {
     struct vm_point *next;
+    struct gdb_vm *t;
     int id;
-    enum gdb_point_kind kind;
-    uint64_t addr, len;
+    struct gdb_point p; /* its expressions are in code */
+    uint8_t code[];
 };
 
 struct gdb_vm {
@@ -35,8 +37,11 @@ struct gdb_vm {
     struct vm_observer observer; /* for the last vector */
     struct gdb_layout layout;
     struct strbuf xml;
-    struct gdb_cpu cpu;
-    bool fresh; /* cpu is what the CPU has now */
+    struct x86_state st;
+    struct gdb_cpu cpu; /* cpu.st: &st */
+    bool fresh;         /* they are what the CPU has now */
+    gdb_print_fn *print;
+    void *print_opaque;
     struct vm_point *points;
     char exec_file[PATH_MAX]; /* "": none */
 };
@@ -60,7 +65,7 @@ static enum run_next note_vector(void *opaque, const struct vm_exit *e,
 
 static int refresh(struct gdb_vm *t)
 {
-    int err = t->fresh ? 0 : vm_get_state(t->vm, &t->cpu.st);
+    int err = t->fresh ? 0 : vm_get_state(t->vm, &t->st);
 
     t->cpu.icount = vm_vcpu(t->vm)->icount;
     t->fresh = !err;
@@ -69,7 +74,7 @@ static int refresh(struct gdb_vm *t)
 
 static int write_back(struct gdb_vm *t)
 {
-    int err = vm_set_state(t->vm, &t->cpu.st);
+    int err = vm_set_state(t->vm, &t->st);
 
     t->fresh = false; /* the accelerator may have an opinion */
     return err;
@@ -83,7 +88,7 @@ static const char *describe(void *opaque, const char *annex, bool anew)
         return NULL;
     if (anew || !t->xml.len) {
         if (refresh(t) == 0)
-            gdb_layout_init(&t->layout, gdb_layout_for(&t->cpu.st));
+            gdb_layout_init(&t->layout, gdb_layout_for(&t->st));
         strbuf_reset(&t->xml);
         gdb_layout_xml(&t->layout, &t->xml);
     }
@@ -124,7 +129,7 @@ static int reg_write(void *opaque, unsigned n, const uint8_t *bytes)
     gdb_reg_get(&t->layout.reg[n], &t->cpu, now);
     if (memcmp(now, bytes, t->layout.reg[n].bits / 8u) == 0)
         return 0;
-    err = gdb_reg_set(&t->layout.reg[n], &t->cpu, bytes);
+    err = gdb_reg_set(&t->layout.reg[n], &t->st, bytes);
     return err ? err : write_back(t);
 }
 
@@ -146,7 +151,7 @@ static int set_pc(void *opaque, uint64_t linear)
 
     if (err)
         return err;
-    gdb_set_pc(&t->cpu.st, linear);
+    gdb_set_pc(&t->st, linear);
     return write_back(t);
 }
 
@@ -191,13 +196,71 @@ static const char *memory_map(void *opaque)
 /* ---- stop points ----------------------------------------------------------
  */
 
+/* What an expression sees: the CPU at the hit, which is amid a run. */
+struct hit {
+    struct gdb_vm *t;
+    struct gdb_cpu cpu;
+};
+
+static bool hit_reg(void *opaque, unsigned n, uint64_t *value)
+{
+    const struct hit *h = opaque;
+
+    if (n >= h->t->layout.count)
+        return false;
+    *value = gdb_reg_number(&h->t->layout.reg[n], &h->cpu);
+    return true;
+}
+
+static bool hit_mem(void *opaque, uint64_t addr, void *buf, size_t len)
+{
+    const struct hit *h = opaque;
+
+    return vm_read_gla_as(h->t->vm, h->cpu.st, addr, buf, len) == len;
+}
+
+/* gdb's conditions are or-ed.  One that fails stops, so that it is seen. */
+static bool condition_holds(const struct gdb_point *p,
+                            const struct gdb_agent_env *env)
+{
+    uint64_t value;
+
+    for (unsigned i = 0; i < p->conditions; i++)
+        if (!gdb_agent_run(&p->condition[i], env, &value) || value)
+            return true;
+    return p->conditions == 0;
+}
+
+static bool at_hit(void *opaque, struct debug *d, const struct x86_state *st)
+{
+    struct vm_point *p = opaque;
+    struct hit h = {.t = p->t, .cpu = p->t->cpu};
+    struct gdb_agent_env env = {
+        .opaque = &h,
+        .reg = hit_reg,
+        .mem = hit_mem,
+        .print = p->t->print,
+        .print_opaque = p->t->print_opaque,
+    };
+    uint64_t value;
+
+    (void)d;
+    h.cpu.st = st;
+    h.cpu.icount = vm_vcpu(p->t->vm)->icount;
+    if (!condition_holds(&p->p, &env))
+        return false;
+    for (unsigned i = 0; i < p->p.commands; i++)
+        (void)gdb_agent_run(&p->p.command[i], &env, &value);
+    return p->p.commands == 0;
+}
+
 static struct vm_point **find_point(struct gdb_vm *t, enum gdb_point_kind kind,
                                     uint64_t addr, uint64_t len)
 {
     struct vm_point **p = &t->points;
 
-    while (*p && ((*p)->kind != kind || (*p)->addr != addr ||
-                  (kind >= GDB_POINT_WRITE && (*p)->len != len)))
+    while (*p && ((*p)->p.kind != kind || (*p)->p.addr != addr ||
+                  (kind >= GDB_POINT_WRITE && (*p)->p.len != len)))
         p = &(*p)->next;
     return p;
 }
@@ -211,18 +274,70 @@ static void drop_point(struct gdb_vm *t, struct vm_point **at)
     free(p);
 }
 
-static void fill_point(struct gdb_vm *t, const struct gdb_point *from,
-                       struct debug_point *p)
+static bool check_codes(const struct gdb_agent_code *code, unsigned n,
+                        size_t *bytes)
 {
-    bool watch = from->kind >= GDB_POINT_WRITE;
+    char why[80];
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!gdb_agent_check(&code[i], why, sizeof(why)))
+            return false;
+        *bytes += code[i].len;
+    }
+    return true;
+}
+
+static uint8_t *keep_codes(struct gdb_agent_code *code, unsigned n, uint8_t *to)
+{
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(to, code[i].bytes, code[i].len);
+        code[i].bytes = to;
+        to += code[i].len;
+    }
+    return to;
+}
+
+/* A copy of FROM with its expressions; NULL: they cannot be run, or no memory
+ * (*ERR). */
+static struct vm_point *copy_point(struct gdb_vm *t,
+                                   const struct gdb_point *from, int *err)
+{
+    struct vm_point *p;
+    size_t bytes = 0;
+
+    *err = -EINVAL;
+    if (!check_codes(from->condition, from->conditions, &bytes) ||
+        !check_codes(from->command, from->commands, &bytes))
+        return NULL;
+    *err = -ENOMEM;
+    p = calloc(1, sizeof(*p) + bytes);
+    if (!p)
+        return NULL;
+    p->t = t;
+    p->p = *from;
+    keep_codes(p->p.command, p->p.commands,
+               keep_codes(p->p.condition, p->p.conditions, p->code));
+    return p;
+}
+
+static void fill_point(struct vm_point *from, struct debug_point *p)
+{
+    enum gdb_point_kind kind = from->p.kind;
+    bool watch = kind >= GDB_POINT_WRITE;
 
     debug_point_init(p, watch ? DEBUG_POINT_WATCH : DEBUG_POINT_LINEAR,
-                     from->addr);
-    p->owner = t;
+                     from->p.addr);
+    p->owner = from->t;
     if (watch) {
-        p->len = from->len;
-        p->write = from->kind != GDB_POINT_READ;
-        p->read = from->kind != GDB_POINT_WRITE;
+        p->len = from->p.len;
+        p->write = kind != GDB_POINT_READ;
+        p->read = kind != GDB_POINT_WRITE;
+    }
+    if (from->p.conditions + from->p.commands > 0) {
+        p->condition = at_hit;
+        p->condition_opaque = from;
+        strcpy(p->note, from->p.commands ? "with gdb's commands"
+                                         : "with gdb's condition");
     }
 }
 
@@ -230,26 +345,24 @@ static int point_insert(void *opaque, const struct gdb_point *from)
 {
     struct gdb_vm *t = opaque;
     struct vm_point **at = find_point(t, from->kind, from->addr, from->len);
-    struct vm_point *p = calloc(1, sizeof(*p));
     struct debug_point point;
+    struct vm_point *p;
     char why[160];
+    int err;
 
+    p = copy_point(t, from, &err);
     if (!p)
-        return -ENOMEM;
+        return err;
     if (*at) /* again: with another condition */
         drop_point(t, at);
-    fill_point(t, from, &point);
-    *p = (struct vm_point){.kind = from->kind,
-                           .addr = from->addr,
-                           .len = from->len,
-                           .next = t->points};
+    fill_point(p, &point);
     p->id = debug_add(t->dbg, &point, why, sizeof(why));
     if (p->id < 0) {
-        int err = p->id;
-
+        err = p->id;
         free(p);
         return err;
     }
+    p->next = t->points;
     t->points = p;
     return 0;
 }
@@ -361,7 +474,7 @@ static enum gdb_stop_reason reason_of(const struct gdb_vm *t,
 
     for (const struct vm_point *p = t->points; p; p = p->next)
         if (p->id == stop->point)
-            return reasons[p->kind];
+            return reasons[p->p.kind];
     return GDB_REASON_NONE; /* somebody else's */
 }
 
@@ -443,8 +556,8 @@ static void thread_info(void *opaque, struct strbuf *out)
     if (refresh(t) < 0)
         return;
     strbuf_printf(
-        out, "%s, CPL %u%s, %s", x86_mode_name(x86_mode(&t->cpu.st)),
-        x86_cpl(&t->cpu.st), t->cpu.st.activity == X86_HALTED ? ", halted" : "",
+        out, "%s, CPL %u%s, %s", x86_mode_name(x86_mode(&t->st)),
+        x86_cpl(&t->st), t->st.activity == X86_HALTED ? ", halted" : "",
         debug_server_running(t->srv) ? "running"
                                      : debug_reason_name(stop->reason));
 }
@@ -494,12 +607,18 @@ void gdb_vm_forget(struct gdb_vm *t)
     t->fresh = false;
 }
 
+void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque)
+{
+    t->print = print;
+    t->print_opaque = opaque;
+}
+
 void gdb_vm_begin(struct gdb_vm *t)
 {
     t->fresh = false;
     strbuf_reset(&t->xml);
     if (refresh(t) == 0)
-        gdb_layout_init(&t->layout, gdb_layout_for(&t->cpu.st));
+        gdb_layout_init(&t->layout, gdb_layout_for(&t->st));
 }
 
 /* gdb may load a guest that is an ELF file by itself. */
@@ -523,6 +642,7 @@ int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
     t->srv = srv;
     t->dbg = dbg;
     t->vm = debug_vm(dbg);
+    t->cpu.st = &t->st;
     strbuf_init(&t->xml);
     command_ctx_init(&t->ctx, t->vm, dbg);
     t->ctx.may_run = false;

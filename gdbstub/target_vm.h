@@ -15,6 +15,8 @@ void gdb_vm_destroy(struct gdb_vm *t);
 struct gdb_target gdb_vm_target(struct gdb_vm *t);
 /* The guest may have moved since: registers are read anew. */
 void gdb_vm_forget(struct gdb_vm *t);
+/* Where printf of dprintf goes; amid a run. */
+void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque);
 /* A new client: the registers' layout is chosen anew. */
 void gdb_vm_begin(struct gdb_vm *t);
 #endif

@@ -116,6 +116,9 @@ int vm_set_state(struct vm *vm, const struct x86_state *st);
 size_t vm_read_gpa(struct vm *vm, uint64_t gpa, void *buf, size_t len);
 size_t vm_write_gpa(struct vm *vm, uint64_t gpa, const void *buf, size_t len);
 size_t vm_read_gla(struct vm *vm, uint64_t gla, void *buf, size_t len);
+/* In the address space of ST. */
+size_t vm_read_gla_as(struct vm *vm, const struct x86_state *st, uint64_t gla,
+                      void *buf, size_t len);
 size_t vm_write_gla(struct vm *vm, uint64_t gla, const void *buf, size_t len);
 
 /*

@@ -44,24 +44,21 @@ size_t vm_write_gpa(struct vm *vm, uint64_t gpa, const void *buf, size_t len)
 }
 
 /* Walks page by page; OUT or IN is NULL. */
-static size_t copy_gla(struct vm *vm, uint64_t gla, uint8_t *out,
-                       const uint8_t *in, size_t len)
+static size_t copy_gla(struct vm *vm, const struct x86_state *st, uint64_t gla,
+                       uint8_t *out, const uint8_t *in, size_t len)
 {
     struct x86_phys phys = mem_phys(&vm->machine->mem);
     struct x86_access look = {.no_check = true};
     struct x86_paging paging;
-    struct x86_state st;
     size_t done = 0;
 
-    if (vm_get_state(vm, &st) < 0)
-        return 0;
-    x86_paging_init(&paging, &st);
+    x86_paging_init(&paging, st);
     while (done < len) {
         uint64_t at = gla + done;
         size_t page_left = MEM_PAGE_SIZE - at % MEM_PAGE_SIZE, n, got;
         struct x86_walk walk;
 
-        if (!(st.efer & X86_EFER_LMA))
+        if (!(st->efer & X86_EFER_LMA))
             at &= 0xffffffffu;
         n = len - done < page_left ? len - done : page_left;
         x86_walk(&walk, &paging, &phys, at, look);
@@ -78,12 +75,24 @@ static size_t copy_gla(struct vm *vm, uint64_t gla, uint8_t *out,
 
 size_t vm_read_gla(struct vm *vm, uint64_t gla, void *buf, size_t len)
 {
-    return copy_gla(vm, gla, buf, NULL, len);
+    struct x86_state st;
+
+    return vm_get_state(vm, &st) < 0 ? 0
+                                     : copy_gla(vm, &st, gla, buf, NULL, len);
+}
+
+size_t vm_read_gla_as(struct vm *vm, const struct x86_state *st, uint64_t gla,
+                      void *buf, size_t len)
+{
+    return copy_gla(vm, st, gla, buf, NULL, len);
 }
 
 size_t vm_write_gla(struct vm *vm, uint64_t gla, const void *buf, size_t len)
 {
-    return copy_gla(vm, gla, NULL, buf, len);
+    struct x86_state st;
+
+    return vm_get_state(vm, &st) < 0 ? 0
+                                     : copy_gla(vm, &st, gla, NULL, buf, len);
 }
 
 int vm_get_state(struct vm *vm, struct x86_state *st)
