@@ -127,9 +127,13 @@ static size_t usable_repeats(size_t repeats)
     return repeats;
 }
 
+/* Looks no further than a count can say. */
 static size_t run_length(const char *p, const char *limit)
 {
     const char *q = p + 1;
+
+    if (limit - p > (ptrdiff_t)RUN_MAX + 1)
+        limit = p + RUN_MAX + 1;
 
     while (q < limit && *q == *p)
         q++;
