@@ -238,12 +238,21 @@ static void refuse(int fd)
     close(fd);
 }
 
+static bool has_hung_up(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) > 0;
+}
+
 static void accept_client(struct gdb_server *g)
 {
     int fd = gdb_listener_accept(&g->listener);
 
     if (fd < 0)
         return;
+    if (g->in_fd >= 0 && has_hung_up(g->in_fd))
+        drop_client(g); /* we had not come to its end yet */
     if (g->in_fd >= 0) {
         log_info("gdb: a second client was refused");
         refuse(fd);
@@ -340,12 +349,12 @@ static void look_around(struct gdb_server *g)
         flush_out(g);
         pthread_mutex_unlock(&g->lock);
     }
-    if (fds[1].revents)
-        accept_client(g);
     if (g->in_fd >= 0 && g->broken)
         drop_client(g);
-    else if (fds[2].revents && g->in_fd == fds[2].fd)
+    else if (fds[2].revents)
         read_client(g);
+    if (fds[1].revents)
+        accept_client(g);
 }
 
 static void *serve(void *opaque)

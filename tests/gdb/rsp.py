@@ -3,8 +3,11 @@
 It knows frames, acknowledgements, run-lengths and escapes, and nothing of what
 packets mean; so it can also say things that gdb never would.
 """
+import re
 import socket
 import time
+
+RUN = re.compile(rb"(.)\*(.)", re.DOTALL)  # a count may be * itself
 
 
 class Closed(Exception):
@@ -29,13 +32,7 @@ def escape(data):
 
 def expand(body):
     """Undoes run-lengths, then escapes."""
-    if b"*" in body:
-        parts = body.split(b"*")
-        out = bytearray(parts[0])
-        for part in parts[1:]:
-            out += out[-1:] * (part[0] - 29)
-            out += part[1:]
-        body = bytes(out)
+    body = RUN.sub(lambda m: m.group(1) * (m.group(2)[0] - 28), body)
     if b"}" in body:
         out = bytearray()
         escaped = False

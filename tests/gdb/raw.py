@@ -1,0 +1,430 @@
+#!/usr/bin/python3
+"""raw.py RINGSIDE ACCEL REAL PROT: the stub by packets, also wrong ones."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from rsp import Client, Closed, escape, frame  # noqa: E402
+
+RINGSIDE, ACCEL, REAL, PROT = sys.argv[1:5]
+ONLY = os.environ.get("ONLY", "")
+WORK = tempfile.mkdtemp()
+SYMBOLS = {}
+for line in subprocess.run(["nm", PROT], capture_output=True,
+                           text=True).stdout.splitlines():
+    SYMBOLS[line.split()[2]] = int(line.split()[0], 16)
+
+
+class Guest:
+    """A guest that waits at its first instruction, and its one client."""
+
+    def __init__(self, image, *args, client=True):
+        self.path = os.path.join(WORK, "gdb.sock")
+        self.proc = subprocess.Popen(
+            [RINGSIDE, "run", "--accel", ACCEL, "-m", "16M", "--serial",
+             "null", "--gdb", "unix:" + self.path, *args, image],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.c = None
+        if client:
+            self.connect()
+
+    def connect(self, **kw):
+        self.c = Client(self.path, **kw)
+        self.c.ask("qSupported:multiprocess+;swbreak+;hwbreak+;error-message+")
+        return self.c
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        if self.c:
+            self.c.close()
+        self.proc.kill()
+        self.proc.communicate()
+
+    def to(self, name):
+        addr = SYMBOLS[name]
+        assert self.c.ask("Z0,%x,1" % addr) == "OK"
+        reply = self.c.run("vCont;c")
+        assert reply.startswith("T05") and "swbreak" in reply, reply
+        assert self.c.ask("z0,%x,1" % addr) == "OK"
+        assert self.pc() == addr
+
+    def reg(self, n):
+        return int.from_bytes(bytes.fromhex(self.c.ask("p%x" % n)), "little")
+
+    def pc(self):
+        return self.reg(8)
+
+    def number(self, name):
+        """A register's number, from the description."""
+        xml = ""
+        while True:
+            part = self.c.ask("qXfer:features:read:target.xml:%x,4000"
+                              % len(xml))
+            xml += part[1:]
+            if part[0] == "l":
+                break
+        m = re.search('name="%s"[^>]*regnum="([0-9]+)"' % name, xml)
+        return int(m.group(1))
+
+
+def test_first_words():
+    with Guest(PROT, "-S") as g:
+        # A stop reply before any resume.
+        assert g.c.ask("?").startswith("T05thread:p1.1;core:0;"), "?"
+        assert g.c.ask("qC") == "QCp1.1"
+        assert g.c.ask("qfThreadInfo") == "mp1.1"
+        assert g.c.ask("qsThreadInfo") == "l"
+        assert g.c.ask("Hgp0.0") == "OK"
+        assert g.c.ask("Tp1.1") == "OK"
+        assert g.c.ask("Tp1.2").startswith("E.")
+        assert g.c.ask("vCont?").startswith("vCont;c;C;s;S")
+        assert g.c.ask("qAttached") == "1"
+        assert "prot32" in bytes.fromhex(
+            g.c.ask("qThreadExtraInfo,p1.1")).decode()
+
+
+def test_unknown_packets():
+    with Guest(PROT, "-S") as g:
+        # bs aborts QEMU when nothing is recorded.
+        for packet in ("bs", "bc", "vMustReplyEmpty", "qCat", "QNothing:1",
+                       "", "j", "vFile:open:41,0,0", "\x80\xff", "qXfer:a"):
+            assert g.c.ask(packet) == "", packet
+        # A name longer than any buffer.
+        for packet in ("q" + "A" * 100000,
+                       "qXfer:features:read:%s:0,10" % ("x" * 100000),
+                       "qRcmd," + "41" * 60000, "Z0,1,1;X10,",
+                       "m,,,", "Z9,0,0", "vCont;" + "s" * 1000,
+                       "P1=" + "0" * 99999, "G" + "0" * 100001):
+            reply = g.c.ask(packet)
+            assert reply == "" or reply[0] == "E", (packet[:20], reply)
+        assert g.c.ask("qXfer:features:read:nothing.xml:0,10")[0] == "E"
+
+
+def test_framing():
+    with Guest(PROT, "-S", client=False) as g:
+        c = g.connect(ack=True)
+        assert c.ack
+        c.buf = b""
+        c.send_raw(b"$g#00")            # wrong checksum
+        time.sleep(0.05)
+        assert c.sock.recv(100) == b"-"
+        c.send_raw(b"garbage$m1234,$qC#b4")  # a packet cut off by another
+        assert c.recv() == "QCp1.1"
+        for byte in frame("qC"):        # one byte at a time
+            c.send_raw(bytes((byte,)))
+        assert c.recv() == "QCp1.1"
+        c.send_raw(b"-")                # say that again
+        assert c.recv() == "QCp1.1"
+        assert c.ask("QStartNoAckMode") == "OK"
+        c.ack = False
+        c.buf = b""
+        c.send_raw(b"$" + b"A" * 300000 + b"#" + b"%02x" %
+                   (0x41 * 300000 & 255))
+        assert c.recv()[0] == "E"
+        assert c.ask("qC") == "QCp1.1"
+        # The longest that is allowed, both ways.
+        data = bytes(range(256)) * 250
+        body = b"X150000,%x:" % len(data) + escape(data)
+        assert c.ask(body) == "OK"
+        assert c.ask("m150000,%x" % len(data)) == data.hex()
+        assert c.ask_bytes("x150000,%x" % len(data)) == b"b" + data
+
+
+def test_escape_in_data():
+    with Guest(PROT, "-S") as g:
+        data = b"}]*#$\x03}}##$$**" * 20
+        assert g.c.ask(b"X110000,%x:" % len(data) + escape(data)) == "OK"
+        assert g.c.ask("m110000,%x" % len(data)) == data.hex()
+        assert g.c.ask_bytes("x110000,%x" % len(data))[1:] == data
+        assert g.c.ask(b"qSearch:memory:100000;20000;" + escape(b"}]*#$\x03")
+                       ) == "1,110000"
+        assert g.c.ask(b"qSearch:memory:120000;1000;" + escape(b"}]")) == "0"
+
+
+def test_registers_round_trip():
+    for image in (REAL, PROT):
+        with Guest(image, "-S") as g:
+            if image == PROT:
+                g.to("loop")
+            else:
+                for _ in range(9):
+                    g.c.run("vCont;s:1")
+            before = g.c.monitor("regs") + g.c.monitor("fpu") + \
+                g.c.monitor("segs")
+            regs = g.c.ask("g")
+            for _ in range(2):
+                assert g.c.ask("G" + regs) == "OK"
+            assert g.c.ask("g") == regs
+            after = g.c.monitor("regs") + g.c.monitor("fpu") + \
+                g.c.monitor("segs")
+            assert before == after
+            n = 0
+            while True:
+                value = g.c.ask("p%x" % n)
+                if value[0] == "E":
+                    break
+                assert g.c.ask("P%x=%s" % (n, value)) == "OK", n
+                n += 1
+            assert n > 100 and g.c.ask("g") == regs
+            assert before == g.c.monitor("regs") + g.c.monitor("fpu") + \
+                g.c.monitor("segs")
+
+
+def test_fpu_order():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        # fld1, fldpi: ST(0) is pi
+        assert g.c.ask("p10") == "35c26821a2da0fc90040"
+        assert g.c.ask("p11") == "0000000000000080ff3f"
+        assert g.reg(g.number("ftag")) == 0x0FFF  # physical 6, 7: valid
+
+
+def test_real_mode():
+    with Guest(REAL, "-S") as g:
+        assert g.c.ask("Z0,7c50,1") == "OK"
+        for turn in (1, 2, 3):          # QEMU hits it for ever
+            reply = g.c.run("vCont;c")
+            assert "swbreak" in reply, reply
+            assert g.pc() == 0x7C50     # linear
+            assert g.reg(g.number("cs_ip")) == 0x50
+            assert g.reg(4) == 0x20100  # ss:sp, linear
+            assert g.c.ask("m7df0,2") == "%02x00" % turn
+        assert g.c.ask("z0,7c50,1") == "OK"
+        n = g.number("cs_ip")
+        g.c.run("vCont;s:1")
+        assert g.reg(n) == 0x51 and g.pc() == 0x7C51
+
+
+def test_unmapped_memory():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        # The bytes before the page that is not there, and no more.
+        assert len(g.c.ask("m3ffff0,20")) == 32
+        assert g.c.ask("m400000,4")[0] == "E"
+        assert g.c.ask("M400000,1:00")[0] == "E"
+        assert g.c.ask("mfffffff0,40")[0] == "E"
+        assert g.c.ask("Qqemu.PhyMemMode:1") == "OK"
+        assert g.c.ask("qqemu.PhyMemMode") == "1"
+        assert g.c.ask("m400000,4") == "00000000"
+        assert g.c.ask("Qqemu.PhyMemMode:0") == "OK"
+        assert "NOIRQ" in g.c.ask("qqemu.sstepbits")
+
+
+def test_steps():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        pcs = []
+        for _ in range(12):
+            g.c.run("vCont;s:p1.1")
+            pcs.append(g.pc())
+        assert pcs[5] == SYMBOLS["loop"], [hex(p) for p in pcs]
+        assert pcs[:6] == pcs[6:]
+        reply = g.c.run("vCont;r%x,%x:p1.1" % (SYMBOLS["loop"],
+                                               SYMBOLS["touch"]))
+        assert reply.startswith("T05") and g.pc() == SYMBOLS["touch"]
+
+
+def test_watchpoints():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        for kind, name in ((2, "watch"), (3, "rwatch"), (4, "awatch")):
+            assert g.c.ask("Z%u,%x,4" % (kind, SYMBOLS["counter"])) == "OK"
+            reply = g.c.run("vCont;c")
+            assert ";%s:%x;" % (name, SYMBOLS["counter"]) in reply, reply
+            assert g.c.ask("z%u,%x,4" % (kind, SYMBOLS["counter"])) == "OK"
+
+
+def condition(value):
+    code = bytes((0x26, 0, 1, 0x24)) + value.to_bytes(4, "big") + b"\x13\x27"
+    return "X%x,%s" % (len(code), code.hex())
+
+
+def test_conditions():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        hit = SYMBOLS["hit"]
+        # ecx == 20000 or ecx == 30000
+        assert g.c.ask("Z0,%x,1;%s%s" % (hit, condition(20000),
+                                         condition(30000))) == "OK"
+        for want in (20000, 30000):
+            assert "swbreak" in g.c.run("vCont;c")
+            assert g.reg(1) == want
+        # A condition that cannot be evaluated stops.
+        bad = bytes((0x25,)) + (0x400000).to_bytes(8, "big") + b"\x19\x27"
+        assert g.c.ask("Z0,%x,1;X%x,%s" % (hit, len(bad), bad.hex())) == "OK"
+        assert "swbreak" in g.c.run("vCont;c") and g.reg(1) == 30001
+        assert g.c.ask("Z0,%x,1;X1,ff" % hit)[0] == "E"
+        # printf("n=%d\n", ecx) at each hit, and no stop
+        text = b"n=%d\n\0"
+        code = bytes((0x26, 0, 1, 0x22, 0, 0x22, 0, 0x34, 1, 0, len(text)))
+        code += text + b"\x27"
+        stop = SYMBOLS["touch"]
+        assert g.c.ask("Z0,%x,1;cmds:0,X%x,%s" % (hit, len(code), code.hex())
+                       ) == "OK"
+        assert g.c.ask("Z1,%x,1;%s" % (stop, condition(30004))) == "OK"
+        assert "hwbreak" in g.c.run("vCont;c")
+        assert g.c.console == "n=30002\nn=30003\nn=30004\n", g.c.console
+
+
+def test_interrupt():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        worst = 0
+        for _ in range(10):
+            g.c.send("vCont;c")
+            time.sleep(0.02)
+            start = time.monotonic()
+            g.c.interrupt()
+            assert g.c.stop().startswith("T02")
+            worst = max(worst, time.monotonic() - start)
+        # 10 ms on a machine of its own; tests share theirs.
+        assert worst < 0.25, worst
+        print("note: ^C answered within %.1f ms" % (worst * 1000))
+
+
+def test_packets_while_running():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        g.c.send("vCont;c")
+        first = int.from_bytes(bytes.fromhex(
+            g.c.ask("m%x,4" % SYMBOLS["counter"])), "little")
+        time.sleep(0.05)
+        then = int.from_bytes(bytes.fromhex(
+            g.c.ask("m%x,4" % SYMBOLS["counter"])), "little")
+        assert then > first
+        assert g.c.ask("vCont;s:1").startswith("E.")
+        assert g.c.ask("Z0,%x,1" % SYMBOLS["touch"]) == "OK"
+        assert "swbreak" in g.c.stop()
+        g.c.interrupt()                 # while it stands: nothing
+        assert g.c.ask("qC") == "QCp1.1"
+
+
+def test_two_clients():
+    with Guest(PROT, "-S") as g:
+        other = socket.socket(socket.AF_UNIX)
+        other.settimeout(5)
+        other.connect(g.path)
+        data = b""
+        while True:
+            part = other.recv(4096)
+            if not part:
+                break
+            data += part
+        assert b"E.another client" in data, data
+        assert g.c.ask("qC") == "QCp1.1"
+
+
+def test_client_vanishes():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        g.c.ask("Z0,%x,1" % SYMBOLS["touch"])
+        g.c.send_raw(b"$m100000,10")    # half a packet
+        g.c.close()
+        g.connect()
+        assert g.pc() == SYMBOLS["loop"]
+        assert SYMBOLS["touch"] and "touch" not in g.c.monitor("points")
+        # In the middle of a reply, and of a run.
+        for _ in range(20):
+            g.c.send("m100000,f000")
+        g.c.close()
+        g.connect()
+        g.c.send("vCont;c")
+        g.c.close()
+        g.connect()
+        assert g.c.ask("?").startswith("T"), "?"
+        assert g.c.ask("qC") == "QCp1.1"
+
+
+def test_detach_and_attach():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        assert g.c.ask("D;1") == "OK"
+        g.c.close()
+        time.sleep(0.1)
+        g.connect()
+        # It runs; the question stops it.
+        assert g.c.ask("?").startswith("T02")
+        first = g.reg(1)
+        assert first > 1000
+        g.c.run("vCont;s:1")
+        assert g.c.ask("D;1") == "OK"
+
+
+def test_end():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        g.c.ask("P3=01000000")
+        assert g.c.run("vCont;c") == "W07;process:1"
+        g.c.close()
+        assert g.proc.wait(10) == 7
+    with Guest(PROT, "-S") as g:
+        g.c.send("k")
+        assert g.proc.wait(10) == 0
+    with Guest(PROT, "-S") as g:        # ^C at the terminal, while it stands
+        g.proc.send_signal(signal.SIGINT)
+        assert g.proc.wait(10) == -signal.SIGINT
+    with Guest(PROT, client=False) as g:  # and while it runs
+        time.sleep(0.3)
+        g.proc.send_signal(signal.SIGINT)
+        assert g.proc.wait(10) == -signal.SIGINT
+
+
+def test_restart():
+    with Guest(PROT, "-S") as g:
+        assert g.c.ask("vRun;")[0] == "E"
+        assert g.c.ask("!") == "OK"
+        entry = g.pc()
+        g.to("loop")
+        assert g.c.ask("vKill;1") == "OK"
+        assert g.c.ask("vCont;c")[0] == "E"
+        assert g.c.ask("vRun;").startswith("T")
+        assert g.pc() == entry
+        g.to("loop")
+        g.c.ask("P3=01000000")
+        assert g.c.run("vCont;c") == "W07;process:1"
+        assert g.c.ask("vRun;").startswith("T")
+        g.to("loop")
+
+
+def test_stdio():
+    proc = subprocess.Popen(
+        [RINGSIDE, "run", "--accel", ACCEL, "-m", "16M", "--gdb", "stdio",
+         "-S", PROT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    proc.stdin.write(frame("qC"))
+    proc.stdin.flush()
+    assert proc.stdout.read(9) == b"+" + frame("QC1")
+    proc.stdin.close()
+    assert proc.wait(10) == 0
+    proc.stdout.close()
+
+
+def main():
+    failed = 0
+    for name, fn in sorted(globals().items()):
+        if not name.startswith("test_") or ONLY not in name:
+            continue
+        label = "gdb-raw-%s-%s" % (name[5:].replace("_", "-"), ACCEL)
+        try:
+            fn()
+            print("PASS", label, flush=True)
+        except (AssertionError, Closed, LookupError, OSError, ValueError,
+                subprocess.TimeoutExpired) as e:
+            where = e.__traceback__
+            while where.tb_next and where.tb_frame.f_code is not fn.__code__:
+                where = where.tb_next
+            print("FAIL %s: line %d: %s %s" % (label, where.tb_lineno,
+                                               type(e).__name__, e),
+                  flush=True)
+            failed = 1
+    sys.exit(failed)
+
+
+main()

@@ -1,0 +1,26 @@
+#!/bin/bash
+# The stub by a raw client: what gdb says, and what it never would.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/guest/lib.sh
+. tests/guest/lib.sh
+# shellcheck source=tests/gdb/guests.sh
+. tests/gdb/guests.sh
+if ! command -v python3 >/dev/null; then
+    skip gdb-raw "no python3"
+    exit 0
+fi
+dir=$BUILD/tests/gdb
+mkdir -p "$dir"
+make_real "$dir/real.img" && make_prot "$dir/prot.elf" || exit 1
+status=0
+for accel in bt kvm; do
+    lacks=$(accel_lacks $accel)
+    if [ -n "$lacks" ]; then
+        skip gdb-raw-$accel "$lacks"
+        continue
+    fi
+    ONLY=${ONLY_RAW:-} python3 tests/gdb/raw.py "$ringside" $accel \
+        "$dir/real.img" "$dir/prot.elf" || status=1
+done
+exit $status
