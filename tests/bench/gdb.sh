@@ -26,7 +26,7 @@ _start:
 1:  inc %ecx                # 7c0a
     mov (%esi), %eax
     add $3, %eax
-    .org 0x10
+    .org 0x10, 0x90
 2:  nop                     # 7c10: the breakpoint with a false condition
     jmp 1b
 ASM

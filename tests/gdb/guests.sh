@@ -13,12 +13,12 @@ _start: ljmp $0x07c0, $(1f - _start)
     mov $0x2000, %ax
     mov %ax, %ss
     mov $0x100, %sp
-    .org 0x40
+    .org 0x40, 0x90
 2:  incw 0x1f0 - 0x0            # ds:1f0 = 7df0h
     push %ax
     pop %bx
     mov $0x1234, %dx
-    .org 0x50
+    .org 0x50, 0x90
     nop
     jmp 2b
     .org 510
