@@ -173,6 +173,13 @@ static bool decode(struct xlat *x, unsigned avail)
            emu_isa_has(&x->insn);
 }
 
+/* One signal for many bytes is cheap, and memcpy() is seldom to a device. */
+static bool is_repeated(const struct xlat *x)
+{
+    return x->insn.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE |
+                                 ZYDIS_ATTRIB_HAS_REPNE);
+}
+
 static bool keeps_faulting(struct xlat *x)
 {
     uint64_t key = (uint64_t)x->tb->frame * BT_PAGE + x->eip % BT_PAGE;
@@ -193,7 +200,7 @@ static enum xlat_flow translate_insn(struct xlat *x, unsigned avail)
         return XLAT_CALLOUT_END;
     }
     x->next = x->eip + x->insn.length;
-    if (keeps_faulting(x)) {
+    if (!is_repeated(x) && keeps_faulting(x)) {
         x->why = BT_REASON_FAULTS;
         return XLAT_CALLOUT;
     }

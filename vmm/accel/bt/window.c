@@ -186,8 +186,10 @@ int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
         return -ENOMEM;
     p = mmap(at, (uint64_t)count * BT_PAGE, prot, how, bt->vcpu->mem->fd,
              (off_t)frame * BT_PAGE);
-    if (p == MAP_FAILED)
-        return -errno;
+    if (p == MAP_FAILED) { /* too many mappings: what was there may be gone */
+        bt_window_drop(bt, w);
+        return -ENOMEM;
+    }
     shadow_set(w, page, count, frame << 12 | flags | BT_SHADOW_PRESENT);
     bt->stats.fills++;
     bt->stats.fill_pages += count;
@@ -195,17 +197,21 @@ int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
     return 0;
 }
 
-static void unmap_run(struct bt *bt, struct bt_window *w, uint32_t page,
+/* False: out of mappings, and the whole window was dropped instead. */
+static bool unmap_run(struct bt *bt, struct bt_window *w, uint32_t page,
                       uint32_t count)
 {
     void *p =
         mmap(w->base + (uint64_t)page * BT_PAGE, (uint64_t)count * BT_PAGE,
              PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
 
-    assert(p != MAP_FAILED);
-    (void)p;
+    if (p == MAP_FAILED) {
+        bt_window_drop(bt, w);
+        return false;
+    }
     shadow_set(w, page, count, 0);
     bt->stats.unmaps += count;
+    return true;
 }
 
 void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
@@ -224,8 +230,8 @@ void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
         from = page;
         while (page < end && w->shadow[page])
             page++;
-        if (page > from)
-            unmap_run(bt, w, from, page - from);
+        if (page > from && !unmap_run(bt, w, from, page - from))
+            return;
     }
 }
 
