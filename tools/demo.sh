@@ -65,6 +65,7 @@ if "$ringside" doctor --json | tr -d ' \n' | grep -q '"complete":true'; then
 fi
 
 heading 'Ringlet, the teaching kernel, under the translator'
+echo '(The demo types.)'
 "$typist" tests/guest/scripts/teach-short "$ringside" run --accel bt -m 32M \
     --stats=json --report "$out/ringlet-bt.json" "$build/guests/teach.elf" ||
     failed=1
