@@ -162,7 +162,7 @@ run_case() { # ACCEL ROW
     fi
 }
 
-for accel in bt kvm; do
+for accel in ${ACCELS:-bt kvm}; do
     lacks=$(accel_lacks "$accel")
     if [ -n "$lacks" ]; then
         skip "bad-input-$accel" "$lacks"

@@ -27,12 +27,14 @@ ACCELS=bt ONLY='^teach$' tests/guest/guests.sh >/dev/null
 
 # Virtual in virtual: everything takes its time there.  Without nested paging:
 # see tests/kvm-host.sh, PAE.
+# shellcheck disable=SC2016 # expanded there
 KVM_HOST_NPT=${KVM_HOST_NPT:-0} \
     KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-850} tests/kvm-host.sh "$ringside" \
     "$typist" "$BUILD/guests" tests/guest /bin/bash "${files[@]}" -- \
     env BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=10 SHOW_LAST=1 \
     RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
-    bash tests/guest/guests.sh
+    bash -c 'bash tests/guest/bad-input.sh; bad=$?
+             bash tests/guest/guests.sh && exit $bad'
 status=$?
 if [ $status -eq 77 ]; then
     skip kvm-guests "there is no complete KVM to be had here"
