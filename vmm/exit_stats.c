@@ -81,10 +81,18 @@ static bool same_detail(const struct exit_detail *a,
            a->write == b->write;
 }
 
+/* Nearly each of these has a rip of its own; the page says enough. */
+static bool rip_tells(enum vm_exit_kind kind)
+{
+    return kind != VM_EXIT_TRANSLATE && kind != VM_EXIT_PAGE_FILL &&
+           kind != VM_EXIT_CODE_WRITE;
+}
+
 static void count_detail(struct exit_stats *stats, const struct vm_exit *e,
                          uint64_t ns)
 {
-    struct exit_detail key = {.rip = e->rip, .kind = (uint16_t)e->kind};
+    struct exit_detail key = {.rip = rip_tells(e->kind) ? e->rip : 0,
+                              .kind = (uint16_t)e->kind};
     uint64_t at;
 
     key.what = detail_of(e, &key.write);

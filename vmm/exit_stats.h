@@ -7,8 +7,8 @@
 #define VMM_EXIT_STATS_H
 #include "vmm/accel/accel.h"
 
-#define EXIT_STATS_BUCKETS 32u   /* of log2 ns */
-#define EXIT_STATS_DETAILS 4096u /* a power of two */
+#define EXIT_STATS_BUCKETS 32u    /* of log2 ns */
+#define EXIT_STATS_DETAILS 16384u /* a power of two */
 
 struct exit_count {
     uint64_t count;

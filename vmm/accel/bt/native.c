@@ -153,6 +153,7 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
 {
     struct x86_walk walk;
     struct bt_tb *tb;
+    uint64_t flushes;
     uint32_t frame;
     bool rom;
 
@@ -166,7 +167,10 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
     tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
     if (!tb) {
         tb = bt_translate(bt, eip, frame, walk.gpa, bt->win->user);
+        flushes = bt->stats.flushes;
         report_translation(bt, eip, walk.gpa);
+        if (flushes != bt->stats.flushes || bt->space_stale)
+            return NULL; /* an observer changed what we stand on */
     }
     bt_window_jt_set(bt->win, eip, tb->host);
     return tb;
@@ -226,8 +230,8 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
 
     if (st->rip != next || at->tb->dead || bt->emu.restart ||
         bt->vcpu->stop_requested || atomic_load(&bt->vcpu->kicked) ||
-        bt->space_stale || bt->watch_hit || st->sti_shadow ||
-        st->movss_shadow || !bt_native_mode(bt) ||
+        atomic_load(&bt->vcpu->kicked) || bt->space_stale || bt->watch_hit ||
+        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
         (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
@@ -356,6 +360,7 @@ static bool code_write(struct bt *bt, struct at *at, uint32_t gla)
 
 static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
 {
+    uint64_t flushes = bt->stats.flushes;
     bool write = bt->signal.write;
     enum bt_fill fill;
 
@@ -367,7 +372,7 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
     if (fill == BT_FILL_CODE) {
         leave_at(bt, at);
         report_page(bt, VM_EXIT_CODE_WRITE, gla, true);
-        return code_write(bt, at, gla);
+        return flushes == bt->stats.flushes && code_write(bt, at, gla);
     }
     if (fill == BT_FILL_DEVICE && !at->tb->dead)
         count_site(bt, at);
@@ -378,7 +383,8 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
     leave_at(bt, at); /* so that RIP is right in the report */
     bt->emulate_next = false;
     report_page(bt, VM_EXIT_PAGE_FILL, gla, write);
-    return !at->tb->dead && !bt->vcpu->stop_requested;
+    return flushes == bt->stats.flushes && !at->tb->dead && !bt->space_stale &&
+           !bt->vcpu->stop_requested;
 }
 
 static bool out_signal(struct bt *bt, struct at *at)

@@ -35,7 +35,7 @@ static const struct accel_options checked = {.check_blocks = true};
 /* A write to the next instruction of the same block takes effect at once. */
 static void test_block_writes_itself(void **state)
 {
-    /* xor eax,eax; nop x8; mov byte [0x10013], 5; mov al, 1 (at 10011+...) */
+    /* xor eax, eax; mov byte [1000a], 5; 10009: mov al, 1; hlt */
     static const uint8_t code[] = {0x31, 0xc0, 0xc6, 0x05, 0x0a, 0x00,
                                    0x01, 0x00, 0x05, 0xb0, 0x01, 0xf4};
     struct bt_machine m;
@@ -190,6 +190,40 @@ static void test_stale_windows(void **state)
     }
 }
 
+/* An instruction across a page whose second half is remapped. */
+static void test_instruction_across_pages(void **state)
+{
+    /* call 10ffe; mov edx, eax; mov dword [101044], 13067; invlpg [11000];
+     * call 10ffe; hlt */
+    static const uint8_t code[] = {
+        0xe8, 0xf9, 0xef, 0xff, 0xff, 0x89, 0xc2, 0xc7, 0x05, 0x44,
+        0x10, 0x10, 0x00, 0x67, 0x30, 0x01, 0x00, 0x0f, 0x01, 0x3d,
+        0x00, 0x10, 0x01, 0x00, 0xe8, 0xe1, 0xef, 0xff, 0xff, 0xf4};
+    uint32_t pde = 0x101067, pte;
+    struct bt_machine m;
+    struct x86_state st;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, 0x100000, &pde, 4);
+    for (uint32_t i = 0; i < 512; i++) {
+        pte = i << 12 | 0x67;
+        load(&m, 0x101000 + 4 * i, &pte, 4);
+    }
+    load(&m, 0x12000, code, sizeof(code));
+    load(&m, 0x10ffe, "\xb8\x01\x00\x00\x00\xc3", 6); /* mov eax, 1; ret */
+    load(&m, 0x13000, "\x00\x00\x01\xc3", 4);
+    accel_bt.get_state(&m.vcpu, &st);
+    st.rip = 0x12000;
+    st.cr3 = 0x100000;
+    st.cr0 |= X86_CR0_PG | X86_CR0_WP;
+    accel_bt.set_state(&m.vcpu, &st);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(reg(&m, X86_RDX), 1);
+    assert_int_equal(reg(&m, X86_RAX), 0x01000001);
+    bt_machine_fini(&m);
+}
+
 static void test_watchpoint(void **state)
 {
     /* mov ecx, 100; l: add eax, ecx; loop l; mov [0x40004], eax; nop; hlt */
@@ -249,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_shadow_view),
         cmocka_unit_test(test_stale_windows),
+        cmocka_unit_test(test_instruction_across_pages),
         cmocka_unit_test(test_watchpoint),
         cmocka_unit_test(test_interrupt_in_a_tight_loop),
     };
