@@ -22,7 +22,7 @@
 
 struct host {
     char cpu[64], kernel[96];
-    bool fsgsbase, bmi2, hypervisor;
+    bool fsgsbase, hypervisor;
     long maps_max;  /* vm.max_map_count; -1: not known */
     bool low_limit; /* of address space: windows of 4 GiB do not fit */
     int kvm_errno;  /* why /dev/kvm does not open; 0: it does */
@@ -54,8 +54,6 @@ static void look_at_cpu(struct host *h)
     snprintf(h->cpu, sizeof(h->cpu), "%s", brand + strspn(brand, " "));
     if (__get_cpuid(1, &a, &b, &c, &d))
         h->hypervisor = c >> 31;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        h->bmi2 = b >> 8 & 1;
     h->fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
 }
 
@@ -154,9 +152,6 @@ static void say_bt(struct strbuf *out, const struct host *h)
     row(out, "FSGSBASE", yes(h->fsgsbase),
         h->fsgsbase ? "windows change without a system call"
                     : "each window change is a system call");
-    row(out, "BMI2", yes(h->bmi2),
-        h->bmi2 ? "shifts that leave the flags alone"
-                : "inserted shifts save the flags");
     row(out, "vm.max_map_count", maps,
         h->maps_max >= 0 && h->maps_max < 65530
             ? "LOW: windows are evicted early"
@@ -221,12 +216,12 @@ static json_t *kvm_json(const struct host *h)
 static void json(struct strbuf *out, const struct host *h)
 {
     json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:o, s:{s:b, s:b, s:I, s:f, s:f}, s:s, s:s}", "cpu",
-        h->cpu, "kernel", h->kernel, "hypervisor", h->hypervisor, "kvm",
-        kvm_json(h), "bt", "fsgsbase", h->fsgsbase, "bmi2", h->bmi2,
-        "max_map_count", (json_int_t)h->maps_max, "insns_per_s",
-        h->choice.bt.insns_per_s, "exit_ns", h->choice.bt.exit_ns, "auto",
-        h->choice.ops->name, "why", h->choice.why);
+        "{s:s, s:s, s:b, s:o, s:{s:b, s:I, s:f, s:f}, s:s, s:s}", "cpu", h->cpu,
+        "kernel", h->kernel, "hypervisor", h->hypervisor, "kvm", kvm_json(h),
+        "bt", "fsgsbase", h->fsgsbase, "max_map_count", (json_int_t)h->maps_max,
+        "insns_per_s", h->choice.bt.insns_per_s, "exit_ns",
+        h->choice.bt.exit_ns, "auto", h->choice.ops->name, "why",
+        h->choice.why);
     char *dump = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 
     assert(dump && "out of memory");
