@@ -141,7 +141,7 @@ void gdb_layout_xml(const struct gdb_layout *l, struct strbuf *out)
     strbuf_printf(out,
                   "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM "
                   "\"gdb-target.dtd\">\n<target version=\"1.0\">\n"
-                  "<architecture>%s</architecture>\n",
+                  "<architecture>%s</architecture>\n<osabi>none</osabi>\n",
                   names[l->kind]);
     for (unsigned i = 0; i < l->count; i++) {
         const struct gdb_reg *r = &l->reg[i];

@@ -1,0 +1,55 @@
+#!/bin/bash
+# Sessions of gdb itself with the teaching kernel, on each accelerator.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/guest/lib.sh
+. tests/guest/lib.sh
+
+guest=
+cleanup() { [ -z "$guest" ] || kill -9 "$guest" 2>/dev/null; }
+trap cleanup EXIT
+
+# The sessions, and the image that each begins with.
+sessions=(boot:teach.img source:teach.elf points:teach.elf
+    interrupt:teach.elf memory:teach.elf)
+
+session() { # ACCEL NAME IMAGE
+    local accel=$1 name=$2 image=$3 out
+    local label=gdb-session-$name-$accel
+    out=$logs/$label.out
+    rm -f "$logs/gdb.sock"
+    "$ringside" run --accel "$accel" -m 64M --serial null \
+        --gdb "unix:$logs/gdb.sock" -S "$BUILD/guests/$image" \
+        >"$out.guest" 2>&1 &
+    guest=$!
+    while [ ! -S "$logs/gdb.sock" ] && kill -0 $guest 2>/dev/null; do
+        sleep 0.05
+    done
+    WHERE=$logs/gdb.sock ACCEL=$accel SESSION=$name timeout 120 \
+        gdb -nx -q -batch -x gdbstub/ringside-gdb.py \
+        -x tests/gdb/session.py </dev/null >"$out" 2>&1
+    kill -9 $guest 2>/dev/null
+    wait $guest 2>/dev/null
+    guest=
+    grep -E "^(PASS|FAIL) $label" "$out" ||
+        fail "$label" "gdb did not finish (see $out)"
+    ! grep -q '^FAIL' "$out" || failed=1
+}
+
+if ! command -v gdb >/dev/null; then
+    skip gdb-session "no gdb"
+    exit 0
+fi
+for accel in bt kvm; do
+    lacks=$(accel_lacks $accel)
+    for row in "${sessions[@]}"; do
+        name=${row%:*}
+        [[ gdb-session-$name-$accel =~ $only ]] || continue
+        if [ -n "$lacks" ]; then
+            skip "gdb-session-$name-$accel" "$lacks"
+        else
+            session $accel "$name" "${row#*:}"
+        fi
+    done
+done
+[ "$failed" -eq 0 ]
