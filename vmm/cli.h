@@ -37,6 +37,7 @@ struct cli {
     const char *gdb;             /* where gdb is let in, or NULL */
     bool gdb_wait;               /* -S */
     bool help;
+    bool at_terminal; /* a person types at the guest, here */
 };
 
 struct cli_command {

@@ -59,7 +59,7 @@ static void release_signals(void)
 static int settle(struct cli *cli)
 {
     struct vm_config *cfg = &cli->vm;
-    unsigned on_stdio = 0;
+    unsigned on_stdio = 0, elsewhere = 0;
 
     if (cli->operands)
         cfg->guest = cli->operand[0];
@@ -74,19 +74,24 @@ static int settle(struct cli *cli)
     }
     if (cfg->text_display && cli->serials == 0)
         cfg->serial[0] = "null"; /* the terminal is the screen's */
-    for (unsigned i = 0; i < VM_SERIALS_MAX; i++)
-        on_stdio += cfg->serial[i] && strcmp(cfg->serial[i], "stdio") == 0;
+    for (unsigned i = 0; i < VM_SERIALS_MAX; i++) {
+        const char *spec = cfg->serial[i] ? cfg->serial[i] : "null";
+
+        on_stdio += strcmp(spec, "stdio") == 0;
+        elsewhere += strcmp(spec, "pty") == 0 || strncmp(spec, "unix:", 5) == 0;
+    }
     if (on_stdio + cfg->text_display > 1)
         return cli_error(cli, "only one of COM1, COM2, --display text and "
                               "--gdb can have the terminal");
-    cfg->interactive = on_stdio + cfg->text_display > 0 && isatty(STDIN_FILENO);
+    cli->at_terminal = on_stdio + cfg->text_display > 0 && isatty(STDIN_FILENO);
+    cfg->interactive = cli->at_terminal || elsewhere > 0;
     return 0;
 }
 
 /* A person at a serial console has to know the way out. */
 static void greet(const struct cli *cli)
 {
-    if (cli->vm.interactive && !cli->vm.text_display)
+    if (cli->at_terminal && !cli->vm.text_display)
         fprintf(stderr, "ringside: Ctrl-A x leaves, Ctrl-A h helps\n");
 }
 
@@ -133,7 +138,7 @@ int cmd_run(struct cli *cli)
     release_signals();
     display_close(display);
     terminal_restore();
-    if (cli->vm.interactive && vm_stop_reason(vm) == VM_STOP_USER)
+    if (cli->at_terminal && vm_stop_reason(vm) == VM_STOP_USER)
         fputc('\n', stderr); /* the guest's line is unfinished */
     status = vm_exit_status(vm);
     if (!err)
