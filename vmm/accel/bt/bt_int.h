@@ -99,10 +99,13 @@ struct bt_slot {      /* a direct branch that may be chained */
     uint32_t next_in; /* next slot chained to the same block */
 };
 
+#define BT_NO_FRAME UINT32_MAX
+
 struct bt_tb {
     uint32_t eip;
-    uint32_t frame; /* RAM page */
-    uint32_t host;  /* cache offset */
+    uint32_t frame;  /* RAM page */
+    uint32_t frame2; /* of an instruction's second half, or BT_NO_FRAME */
+    uint32_t host;   /* cache offset */
     uint16_t host_len;
     uint16_t guest_len; /* bytes of guest code it depends on */
     uint8_t insns;
@@ -111,13 +114,15 @@ struct bt_tb {
     uint32_t insn; /* first of insns + 1 in the arena, the last: the end */
     uint32_t slot; /* first of its slots */
     uint32_t hash_next, page_next; /* block numbers, 0: end */
+    uint32_t cross_next;           /* the same, of frame2's list */
     uint32_t in;                   /* first slot chained to it, 0: none */
 };
 
-struct bt_page {      /* a RAM page, by memfd offset */
-    uint32_t tbs;     /* first block that starts in it, 0: none */
-    uint32_t writes;  /* that made blocks go, in short succession */
-    uint64_t written; /* instruction count of the last one */
+struct bt_page {       /* a RAM page, by memfd offset */
+    uint32_t tbs;      /* first block that starts in it, 0: none */
+    uint32_t crossing; /* first block whose last instruction ends in it */
+    uint32_t writes;   /* that made blocks go, in short succession */
+    uint64_t written;  /* instruction count of the last one */
 };
 
 struct bt_site {  /* an instruction that faults into the monitor */
@@ -264,6 +269,7 @@ unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc);
 /* Is there room for one more block of any size? */
 bool bt_cache_room(const struct bt *bt);
 void bt_cache_add(struct bt *bt, struct bt_tb *tb);
+void bt_cache_kill(struct bt *bt, struct bt_tb *tb);
 void bt_cache_chain(struct bt *bt, uint32_t number, struct bt_tb *to);
 /* LEN bytes at OFFSET of a RAM page were or will be written. */
 void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,
@@ -283,6 +289,12 @@ static inline struct bt_insn *bt_tb_insn(const struct bt *bt,
     return &bt->cache.insn[tb->insn + i];
 }
 
+/* Crosses into a page that could not be fetched: to be tried anew each time. */
+static inline bool bt_tb_half(const struct bt *bt, const struct bt_tb *tb)
+{
+    return bt_tb_insn(bt, tb, 0)->why == BT_REASON_CROSSES;
+}
+
 /* ---- translate.c -------------------------------------------------------- */
 
 /* Translates at EIP, which is in RAM page FRAME.  Never fails. */
@@ -297,6 +309,8 @@ bool bt_check_block(const struct bt *bt, const uint8_t *host, size_t len);
 
 /* ---- native.c ----------------------------------------------------------- */
 
+/* The RAM page behind the one of EIP, if code may be fetched from it. */
+uint32_t bt_second_frame(struct bt *bt, uint32_t eip);
 /* May the CPU's mode be translated? */
 bool bt_native_mode(const struct bt *bt);
 /* Runs translated code for at most LIMIT instructions; the state is whole

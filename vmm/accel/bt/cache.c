@@ -113,8 +113,13 @@ void bt_cache_flush(struct bt *bt)
     struct bt_cache *c = &bt->cache;
 
     for (uint32_t i = 1; i < c->tbs; i++) {
-        c->page[c->tb[i].frame].tbs = 0;
-        bt_set_bit(c->code_pages, c->tb[i].frame, false);
+        uint32_t frame = c->tb[i].frame, frame2 = c->tb[i].frame2;
+        c->page[frame].tbs = 0;
+        bt_set_bit(c->code_pages, frame, false);
+        if (frame2 == BT_NO_FRAME)
+            continue;
+        c->page[frame2].crossing = 0;
+        bt_set_bit(c->code_pages, frame2, false);
     }
     bt_sparse_clear(c->hash, BT_HASH * sizeof(*c->hash));
     for (unsigned i = 0; i < BT_SPACES * 2; i++)
@@ -183,6 +188,14 @@ unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc)
 
 /* ---- adding and chaining ------------------------------------------------ */
 
+static void protect_code(struct bt *bt, uint32_t frame)
+{
+    if (bt_bit(bt->cache.code_pages, frame))
+        return;
+    bt_set_bit(bt->cache.code_pages, frame, true);
+    bt_space_protect(bt, frame);
+}
+
 /* TB lies ready at the end of the arenas; its code is in place. */
 void bt_cache_add(struct bt *bt, struct bt_tb *tb)
 {
@@ -196,11 +209,14 @@ void bt_cache_add(struct bt *bt, struct bt_tb *tb)
     tb->hash_next = *head;
     *head = c->tbs;
     tb->page_next = c->page[tb->frame].tbs;
-    c->page[tb->frame].tbs = c->tbs++;
-    if (!bt_bit(c->code_pages, tb->frame)) {
-        bt_set_bit(c->code_pages, tb->frame, true);
-        bt_space_protect(bt, tb->frame);
+    c->page[tb->frame].tbs = c->tbs;
+    protect_code(bt, tb->frame);
+    if (tb->frame2 != BT_NO_FRAME) {
+        tb->cross_next = c->page[tb->frame2].crossing;
+        c->page[tb->frame2].crossing = c->tbs;
+        protect_code(bt, tb->frame2);
     }
+    c->tbs++;
 }
 
 static void patch(struct bt_cache *c, const struct bt_slot *slot, uint32_t to)
@@ -216,7 +232,8 @@ void bt_cache_chain(struct bt *bt, uint32_t number, struct bt_tb *to)
     struct bt_slot *slot = &c->slot[number];
 
     assert(!to->dead && slot->target == to->eip);
-    if (slot->to)
+    /* What crosses a page is reached through the jump table only. */
+    if (slot->to || to->frame2 != BT_NO_FRAME || bt_tb_half(bt, to))
         return;
     slot->to = bt_tb_number(bt, to);
     slot->next_in = to->in;
@@ -236,13 +253,38 @@ static void unhash(struct bt_cache *c, struct bt_tb *tb, uint32_t number)
     *p = tb->hash_next;
 }
 
-static void kill_tb(struct bt *bt, uint32_t number)
+static void unprotect_code(struct bt_cache *c, uint32_t frame)
+{
+    if (!c->page[frame].tbs && !c->page[frame].crossing)
+        bt_set_bit(c->code_pages, frame, false);
+}
+
+static void unlist(struct bt_cache *c, struct bt_tb *tb, uint32_t number)
+{
+    uint32_t *p = &c->page[tb->frame].tbs;
+
+    while (*p != number)
+        p = &c->tb[*p].page_next;
+    *p = tb->page_next;
+    unprotect_code(c, tb->frame);
+    if (tb->frame2 == BT_NO_FRAME)
+        return;
+    p = &c->page[tb->frame2].crossing;
+    while (*p != number)
+        p = &c->tb[*p].cross_next;
+    *p = tb->cross_next;
+    unprotect_code(c, tb->frame2);
+}
+
+void bt_cache_kill(struct bt *bt, struct bt_tb *tb)
 {
     struct bt_cache *c = &bt->cache;
-    struct bt_tb *tb = &c->tb[number];
+    uint32_t number = bt_tb_number(bt, tb);
 
+    assert(!tb->dead);
     tb->dead = true;
     unhash(c, tb, number);
+    unlist(c, tb, number);
     for (uint32_t s = tb->in; s; s = c->slot[s].next_in) {
         patch(c, &c->slot[s], 0);
         c->slot[s].to = 0;
@@ -270,22 +312,22 @@ static void kill_range(struct bt *bt, uint32_t frame, uint32_t offset,
                        uint32_t len, bool written)
 {
     struct bt_cache *c = &bt->cache;
-    uint32_t *p = &c->page[frame].tbs;
+    uint32_t next;
 
-    while (*p) {
-        struct bt_tb *tb = &c->tb[*p];
+    for (uint32_t n = c->page[frame].tbs; n; n = next) {
+        struct bt_tb *tb = &c->tb[n];
         uint32_t first = tb->eip % BT_PAGE;
-        if (first < offset + len && offset < first + tb->guest_len) {
-            kill_tb(bt, *p);
-            if (written)
-                forget_sites(bt, tb);
-            *p = tb->page_next;
-        } else {
-            p = &tb->page_next;
-        }
+        next = tb->page_next;
+        if (first >= offset + len || offset >= first + tb->guest_len)
+            continue;
+        bt_cache_kill(bt, tb);
+        if (written)
+            forget_sites(bt, tb);
     }
-    if (c->page[frame].tbs == 0)
-        bt_set_bit(c->code_pages, frame, false);
+    for (uint32_t n = c->page[frame].crossing; n && offset < 15; n = next) {
+        next = c->tb[n].cross_next;
+        bt_cache_kill(bt, &c->tb[n]);
+    }
 }
 
 void bt_cache_written(struct bt *bt, uint32_t frame, uint32_t offset,

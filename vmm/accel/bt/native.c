@@ -148,6 +148,17 @@ static void report_translation(struct bt *bt, uint32_t eip, uint64_t gpa)
     vcpu_exit(bt->vcpu, &e);
 }
 
+uint32_t bt_second_frame(struct bt *bt, uint32_t eip)
+{
+    uint32_t next = (eip & ~(BT_PAGE - 1)) + BT_PAGE;
+    struct x86_walk walk;
+    bool rom;
+
+    if (!bt_space_walk(bt, &walk, next, false, true))
+        return BT_NO_FRAME;
+    return bt_frame(bt, walk.gpa, &rom);
+}
+
 /* The block at EIP, made if need be; NULL: emulate there. */
 static struct bt_tb *find(struct bt *bt, uint32_t eip)
 {
@@ -165,6 +176,12 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
     if (bt->debug.bps && bt_breakpoint_at(bt, eip, walk.gpa))
         return NULL;
     tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
+    if (tb &&
+        (bt_tb_half(bt, tb) || (tb->frame2 != BT_NO_FRAME &&
+                                bt_second_frame(bt, eip) != tb->frame2))) {
+        bt_cache_kill(bt, tb);
+        tb = NULL;
+    }
     if (!tb) {
         tb = bt_translate(bt, eip, frame, walk.gpa, bt->win->user);
         flushes = bt->stats.flushes;
@@ -172,7 +189,8 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
         if (flushes != bt->stats.flushes || bt->space_stale)
             return NULL; /* an observer changed what we stand on */
     }
-    bt_window_jt_set(bt->win, eip, tb->host);
+    if (!bt_tb_half(bt, tb))
+        bt_window_jt_set(bt->win, eip, tb->host);
     return tb;
 }
 

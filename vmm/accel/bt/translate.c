@@ -156,6 +156,7 @@ static void init_xlat(struct xlat *x, struct bt *bt, uint32_t eip,
     *x->tb = (struct bt_tb){
         .eip = eip,
         .frame = frame,
+        .frame2 = BT_NO_FRAME,
         .host = (uint32_t)c->used,
         .user = user,
         .insn = c->insns,
@@ -188,13 +189,36 @@ static bool keeps_faulting(struct xlat *x)
     return site && site->faults >= BT_FAULTS_CALLOUT;
 }
 
+/*
+ * The first instruction of the block leaves its page: both halves together in
+ * x->crossing, if the second can be fetched.  It is about to be executed, so
+ * that accessed bits are due.
+ */
+static bool join_halves(struct xlat *x, unsigned avail)
+{
+    const uint8_t *ram = x->bt->vcpu->mem->base;
+    uint32_t frame2 = bt_second_frame(x->bt, x->eip);
+
+    if (frame2 == BT_NO_FRAME)
+        return false;
+    memcpy(x->crossing, x->code, avail);
+    memcpy(x->crossing + avail, ram + (uint64_t)frame2 * BT_PAGE,
+           INSN_BYTES - avail);
+    x->code = x->crossing;
+    if (!decode(x, INSN_BYTES) || x->insn.length <= avail)
+        return false;
+    x->tb->frame2 = frame2;
+    return true;
+}
+
 static enum xlat_flow translate_insn(struct xlat *x, unsigned avail)
 {
     uint8_t *from = x->e.at;
     enum xlat_flow flow;
 
     x->why = BT_REASON_COPIED;
-    if (!decode(x, avail)) {
+    if (!decode(x, avail) &&
+        (x->index > 0 || avail >= INSN_BYTES || !join_halves(x, avail))) {
         x->insn.length = (uint8_t)(avail < INSN_BYTES ? avail : INSN_BYTES);
         x->why = avail < INSN_BYTES ? BT_REASON_CROSSES : BT_REASON_CALLOUT;
         return XLAT_CALLOUT_END;
@@ -296,6 +320,8 @@ static void finish(struct xlat *x)
     tb->insns = (uint8_t)x->index;
     tb->host_len = (uint16_t)emit_offset(&x->e);
     tb->guest_len = (uint16_t)(x->eip - tb->eip);
+    if (tb->frame2 != BT_NO_FRAME)
+        tb->guest_len = (uint16_t)(BT_PAGE - tb->eip % BT_PAGE);
     if (x->bt->vcpu->options.check_blocks)
         assert(bt_check_block(x->bt, x->e.start, tb->host_len));
     memcpy(c->rw + tb->host, x->e.start, tb->host_len);

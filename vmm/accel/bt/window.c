@@ -118,6 +118,16 @@ static void jt_clear_page(struct bt_window *w, uint32_t page)
     w->jt_used--;
 }
 
+/* Instructions that cross into PAGE: their blocks know its translation. */
+static void jt_clear_crossing(struct bt_window *w, uint32_t page)
+{
+    const unsigned most = 14; /* bytes before the border */
+
+    if (page > 0 && bt_bit(w->jt_pages, page - 1))
+        memset(w->jt + (uint64_t)page * BT_PAGE - most, 0,
+               most * sizeof(*w->jt));
+}
+
 /* ---- the shadow --------------------------------------------------------- */
 
 #define HOST_BITS (BT_SHADOW_PRESENT | BT_SHADOW_WRITE)
@@ -221,9 +231,11 @@ void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
 
     if (!w->base)
         return;
-    if (w->jt_used)
+    if (w->jt_used) {
+        jt_clear_crossing(w, page);
         for (uint32_t p = page; p < end; p++)
             jt_clear_page(w, p);
+    }
     while (page < end) {
         while (page < end && !w->shadow[page])
             page++;

@@ -37,6 +37,7 @@ struct xlat {
     struct xlat_branch branch[BT_TB_INSNS];
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    uint8_t crossing[16]; /* bytes of an instruction from two pages */
     uint8_t buf[BT_HOST_MAX];
 };
 
