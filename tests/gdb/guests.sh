@@ -76,5 +76,5 @@ ASM
     printf 'ENTRY(_start) SECTIONS { . = 0x100000; .text : { *(.text) } }' \
         >"$1.ld"
     gcc -m32 -g -c -o "$1.o" "$1.S" &&
-        ld -m elf_i386 -T "$1.ld" -o "$1" "$1.o"
+        ld -m elf_i386 -T "$1.ld" -o "$1" "$1.o" && nm "$1" >"$1.sym"
 }

@@ -12,9 +12,11 @@ if ! command -v python3 >/dev/null; then
 fi
 dir=$BUILD/tests/gdb
 mkdir -p "$dir"
-make_real "$dir/real.img" && make_prot "$dir/prot.elf" || exit 1
+if [ -z "${MADE:-}" ]; then # else they were brought along
+    make_real "$dir/real.img" && make_prot "$dir/prot.elf" || exit 1
+fi
 status=0
-for accel in bt kvm; do
+for accel in ${ACCELS:-bt kvm}; do
     lacks=$(accel_lacks $accel)
     if [ -n "$lacks" ]; then
         skip gdb-raw-$accel "$lacks"

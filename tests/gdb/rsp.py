@@ -51,7 +51,7 @@ def expand(body):
 class Client:
     def __init__(self, where, timeout=20, ack=False):
         """WHERE: a port, or the path of a Unix socket."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 if isinstance(where, int):
