@@ -309,6 +309,9 @@ static void arm_points(struct debug *d, struct debug_ctl *ctl)
     d->wp = reallocarray(d->wp, d->points + 1, sizeof(*d->wp));
     d->bp_id = reallocarray(d->bp_id, d->points + 1, sizeof(*d->bp_id));
     assert(d->bp && d->wp && d->bp_id);
+    /* Padding too: accelerators compare with what they had. */
+    memset(d->bp, 0, (d->points + 1) * sizeof(*d->bp));
+    memset(d->wp, 0, (d->points + 1) * sizeof(*d->wp));
     for (size_t i = 0; i < d->points; i++) {
         const struct debug_point *p = &d->point[i];
 

@@ -59,7 +59,7 @@ fi
 touch "$work/qemu"
 echo "gdb stub, bt against QEMU's TCG (same client, same guest):"
 awk 'FILENAME == ARGV[1] { qemu[$1] = $2; next }
-    { unit = $1 ~ /memory|dump/ ? "MB/s" : "/s"
+    { unit = $1 ~ /zeros|memory|dump/ ? "MB/s" : "/s"
       printf "  %-10s %14.1f %-4s", $1, $2, unit
       if (qemu[$1] > 0)
           printf "  QEMU %12.1f %-4s  ratio %.1f", qemu[$1], unit, $2 / qemu[$1]

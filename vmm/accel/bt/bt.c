@@ -173,6 +173,8 @@ static void bt_fini(struct vcpu *vcpu)
     emu_fini(&bt->emu);
     if (bt->nothing)
         munmap(bt->nothing, BT_BUDGET_MAX + 2 * BT_PAGE);
+    free(bt->armed_bp);
+    free(bt->armed_wp);
     free(bt->xlat);
     free(bt->cpu);
     free(bt);
@@ -471,19 +473,50 @@ static int bt_slots_changed(struct vcpu *vcpu)
     return 0;
 }
 
-/* A block never holds a breakpoint: blocks made without it must go. */
+static bool is_armed(const struct bt *bt, const struct debug_ctl *ctl)
+{
+    return ctl->bps == bt->armed_bps && ctl->wps == bt->armed_wps &&
+           (!ctl->bps ||
+            memcmp(ctl->bp, bt->armed_bp, ctl->bps * sizeof(*ctl->bp)) == 0) &&
+           (!ctl->wps ||
+            memcmp(ctl->wp, bt->armed_wp, ctl->wps * sizeof(*ctl->wp)) == 0);
+}
+
+static int note_armed(struct bt *bt, const struct debug_ctl *ctl)
+{
+    struct debug_bp *bp =
+        reallocarray(bt->armed_bp, ctl->bps + 1, sizeof(*ctl->bp));
+    struct debug_wp *wp =
+        reallocarray(bt->armed_wp, ctl->wps + 1, sizeof(*ctl->wp));
+
+    bt->armed_bp = bp ? bp : bt->armed_bp;
+    bt->armed_wp = wp ? wp : bt->armed_wp;
+    if (!bp || !wp)
+        return -ENOMEM;
+    if (ctl->bps)
+        memcpy(bp, ctl->bp, ctl->bps * sizeof(*bp));
+    if (ctl->wps)
+        memcpy(wp, ctl->wp, ctl->wps * sizeof(*wp));
+    bt->armed_bps = ctl->bps;
+    bt->armed_wps = ctl->wps;
+    return 0;
+}
+
+/*
+ * A block never holds a breakpoint: blocks made without it must go.  A single
+ * step runs no block, so what is armed stays for the run after it.
+ */
 static int bt_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
 {
     struct bt *bt = vcpu->accel;
-    bool points = ctl->bps + ctl->wps + bt->debug.bps + bt->debug.wps > 0;
 
     bt->debug = *ctl;
     bt->emu.hooks.accessed = ctl->wps ? on_accessed : NULL;
-    if (points && bt->cache.rx) {
-        bt_cache_flush(bt);
-        bt_space_drop_all(bt);
-    }
-    return 0;
+    if (ctl->step || !bt->cache.rx || is_armed(bt, ctl))
+        return 0;
+    bt_cache_flush(bt);
+    bt_space_drop_all(bt);
+    return note_armed(bt, ctl);
 }
 
 /* ---- statistics --------------------------------------------------------- */

@@ -180,6 +180,10 @@ struct bt {
     uint64_t left;    /* budget when translated code was entered */
     struct bt_signal signal;
     struct debug_ctl debug;
+    /* The points that blocks and windows were made with; owned. */
+    struct debug_bp *armed_bp;
+    struct debug_wp *armed_wp;
+    size_t armed_bps, armed_wps;
     /* The last breakpoint reported, so that going on gets past it. */
     uint64_t bp_rip, bp_icount;
     bool bp_reported, skip_intr;
