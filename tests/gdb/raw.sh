@@ -17,12 +17,12 @@ if [ -z "${MADE:-}" ]; then # else they were brought along
 fi
 status=0
 for accel in ${ACCELS:-bt kvm}; do
-    lacks=$(accel_lacks $accel)
+    lacks=$(accel_lacks "$accel")
     if [ -n "$lacks" ]; then
-        skip gdb-raw-$accel "$lacks"
+        skip "gdb-raw-$accel" "$lacks"
         continue
     fi
-    ONLY=${ONLY_RAW:-} python3 tests/gdb/raw.py "$ringside" $accel \
+    ONLY=${ONLY_RAW:-} python3 tests/gdb/raw.py "$ringside" "$accel" \
         "$dir/real.img" "$dir/prot.elf" || status=1
 done
 exit $status
