@@ -88,7 +88,7 @@ asan: ## the tests again under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 WERROR= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
 	    test
-lint: ## format, layers, lengths, generated pages, static analysis
+lint: all ## format, layers, lengths, generated pages, static analysis
 	@BUILD=$(BUILD) CC=$(CC) tests/lint/lint.sh
 bench: all guests ## measure; compares with QEMU where it is installed
 	@for b in $(wildcard tests/bench/*.sh); do BUILD=$(BUILD) $$b || exit 1; done
