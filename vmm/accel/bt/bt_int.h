@@ -106,6 +106,8 @@ struct bt_tb {
     uint32_t frame;  /* RAM page */
     uint32_t frame2; /* of an instruction's second half, or BT_NO_FRAME */
     uint32_t host;   /* cache offset */
+    uint32_t entry;  /* where chained jumps go: `host`, or, with frame2, to a
+                        jump through the table, which knows of remaps */
     uint16_t host_len;
     uint16_t guest_len; /* bytes of guest code it depends on */
     uint8_t insns;

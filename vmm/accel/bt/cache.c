@@ -232,13 +232,12 @@ void bt_cache_chain(struct bt *bt, uint32_t number, struct bt_tb *to)
     struct bt_slot *slot = &c->slot[number];
 
     assert(!to->dead && slot->target == to->eip);
-    /* What crosses a page is reached through the jump table only. */
-    if (slot->to || to->frame2 != BT_NO_FRAME || bt_tb_half(bt, to))
+    if (slot->to || bt_tb_half(bt, to))
         return;
     slot->to = bt_tb_number(bt, to);
     slot->next_in = to->in;
     to->in = number;
-    patch(c, slot, to->host);
+    patch(c, slot, to->entry);
     bt->stats.chained++;
 }
 

@@ -91,15 +91,20 @@ void xlat_dispatch(struct xlat *x)
     emit_rm(&x->e, 0xff, 4, HOST_R10);
 }
 
+static void goto_through_table(struct xlat *x, uint32_t target)
+{
+    emit_rm(&x->e, 0xc7, 0, HOST_R11);
+    emit_u32(&x->e, target);
+    xlat_dispatch(x);
+}
+
 void xlat_goto(struct xlat *x, uint32_t target, unsigned executed)
 {
     struct bt_slot *slot;
 
     xlat_charge(x, executed);
     if (target / BT_PAGE != x->tb->eip / BT_PAGE) {
-        emit_rm(&x->e, 0xc7, 0, HOST_R11);
-        emit_u32(&x->e, target);
-        xlat_dispatch(x);
+        goto_through_table(x, target);
         return;
     }
     emit_byte(&x->e, 0xe9);
@@ -317,6 +322,11 @@ static void finish(struct xlat *x)
         xlat_goto(x, b->target, b->executed);
     }
     x->e.start[4] = (uint8_t) - (int)x->index; /* the budget's displacement */
+    tb->entry = tb->host;
+    if (tb->frame2 != BT_NO_FRAME) {
+        tb->entry += emit_offset(&x->e);
+        goto_through_table(x, tb->eip);
+    }
     tb->insns = (uint8_t)x->index;
     tb->host_len = (uint16_t)emit_offset(&x->e);
     tb->guest_len = (uint16_t)(x->eip - tb->eip);
