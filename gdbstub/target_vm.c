@@ -60,6 +60,10 @@ static enum run_next note_vector(void *opaque, const struct vm_exit *e,
         t->cpu.vector = e->u.exception.vector;
         t->cpu.error = e->u.exception.has_error ? e->u.exception.error : 0;
     }
+    if (e->kind == VM_EXIT_TRIPLE_FAULT && e->u.triple.causes) {
+        t->cpu.vector = e->u.triple.cause[0].vector;
+        t->cpu.error = e->u.triple.cause[0].error;
+    }
     return RUN_AGAIN;
 }
 

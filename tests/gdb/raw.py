@@ -381,6 +381,32 @@ def test_end():
         assert g.proc.wait(10 * SLOWER) == -signal.SIGINT
 
 
+def test_triple_fault():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        assert g.c.ask("P%x=00000000" % g.number("idtr_limit")) == "OK"
+        assert g.c.ask("M%x,2:0f0b" % SYMBOLS["touch"]) == "OK"
+        reply = g.c.run("vCont;c")
+        if ACCEL == "bt":
+            # The first of the causes, and the state before it.
+            assert reply.startswith("T04"), reply
+            assert g.pc() == SYMBOLS["touch"]
+            assert "#UD" in g.c.monitor("why")
+            assert g.reg(g.number("vector")) == 6
+        else:
+            assert reply.startswith("T0b"), reply
+
+
+def test_catch():
+    if ACCEL != "bt":                   # KVM does not see it
+        return
+    with Guest(PROT, "-S") as g:
+        assert "catchpoint" in g.c.monitor("catch cr 3")
+        assert g.c.run("vCont;c").startswith("T05")
+        assert g.pc() < SYMBOLS["paging"]
+        assert g.reg(g.number("cr3")) == 0x200000
+
+
 def test_restart():
     with Guest(PROT, "-S") as g:
         assert g.c.ask("vRun;")[0] == "E"

@@ -186,6 +186,18 @@ static void test_commands(void **state)
                         "print: no register or symbol 'nosuch'\n");
     strbuf_reset(&out);
     assert_false(command_run(&ctx, "frobnicate", &out));
+    assert_false(command_run(&ctx, "break 0x7c20 cpl 4", &out));
+    assert_false(command_run(&ctx, "break 0x7c20 mode odd", &out));
+    assert_false(command_run(&ctx, "break 0x7c20 cpl", &out));
+    assert_false(command_run(&ctx, "break 0x7c20 maybe 1", &out));
+    /* Those that never fit, and one that does. */
+    assert_true(command_run(&ctx, "break 0x7c20 cpl 3", &out));
+    assert_true(command_run(&ctx, "break 0x7c20 cr3 0x1000", &out));
+    assert_true(command_run(&ctx, "break 0x7c20 mode prot32", &out));
+    assert_true(
+        command_run(&ctx, "break 0x7c20 mode real cpl 0 if ax == 9", &out));
+    assert_true(command_run(&ctx, "c", &out));
+    assert_int_equal(debug_last_stop(f->dbg)->point, 5);
     assert_true(command_run(&ctx, "set ax 0x1234", &out));
     assert_true(command_run(&ctx, "set 0x9000 0xbeef w", &out));
     strbuf_reset(&out);

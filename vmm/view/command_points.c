@@ -48,14 +48,13 @@ static void join(char *buf, size_t len, int argc, char **argv, int from)
 }
 
 static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
-                          int argc, char **argv, struct strbuf *out)
+                          int argc, char **argv, int from, struct strbuf *out)
 {
     struct typed_condition *c;
+    size_t at = strlen(p->note);
 
-    if (argc <= 2)
-        return true;
-    if (strcmp(argv[2], "if") != 0 || argc < 4)
-        return command_fail(out, "%s: expected `if EXPR` after the address",
+    if (argc <= from + 1)
+        return command_fail(out, "%s: an expression is missing after `if`",
                             argv[0]);
     c = calloc(1, sizeof(*c));
     if (!c)
@@ -63,10 +62,68 @@ static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
     c->ctx = ctx;
     c->next = ctx->conditions;
     ctx->conditions = c;
-    join(c->text, sizeof(c->text), argc, argv, 3);
-    snprintf(p->note, sizeof(p->note), "if %.60s", c->text);
+    join(c->text, sizeof(c->text), argc, argv, from + 1);
+    snprintf(p->note + at, sizeof(p->note) - at, "%sif %.40s", at ? " " : "",
+             c->text);
     p->condition = condition_holds;
     p->condition_opaque = c;
+    return true;
+}
+
+static bool filter_mode(struct debug_filter *f, const char *name)
+{
+    for (int mode = X86_MODE_REAL; mode <= X86_MODE_LONG64; mode++)
+        if (strcmp(x86_mode_name((enum x86_mode)mode), name) == 0) {
+            f->mode = mode;
+            return true;
+        }
+    return false;
+}
+
+/* One of `cr3 VALUE`, `cpl N`, `mode NAME` at ARGV[I]. */
+static bool set_filter(struct command_ctx *ctx, struct debug_point *p, int argc,
+                       char **argv, int i, struct strbuf *out)
+{
+    struct debug_filter *f = &p->filter;
+    size_t at = strlen(p->note);
+    uint64_t cpl;
+
+    if (i + 1 >= argc)
+        return command_fail(out, "%s: `%s` what?", argv[0], argv[i]);
+    snprintf(p->note + at, sizeof(p->note) - at, "%s%s %.18s", at ? " " : "",
+             argv[i], argv[i + 1]);
+    if (strcmp(argv[i], "cr3") == 0)
+        return f->has_cr3 = command_value(ctx, argc, argv, i + 1, &f->cr3, out);
+    if (strcmp(argv[i], "mode") == 0)
+        return filter_mode(f, argv[i + 1]) ||
+               command_fail(out,
+                            "%s: no mode %s; there are real, v86, prot16, "
+                            "prot32, compat16, compat32, long64",
+                            argv[0], argv[i + 1]);
+    if (!command_value(ctx, argc, argv, i + 1, &cpl, out))
+        return false;
+    f->cpl = (int)cpl;
+    return cpl <= 3 || command_fail(out, "%s: a CPL is 0 to 3", argv[0]);
+}
+
+/* What follows the address: filters, then `if EXPR`. */
+static bool set_limits(struct command_ctx *ctx, struct debug_point *p, int argc,
+                       char **argv, int from, struct strbuf *out)
+{
+    for (int i = from; i < argc; i += 2) {
+        const char *word = argv[i];
+
+        if (strcmp(word, "if") == 0)
+            return set_condition(ctx, p, argc, argv, i, out);
+        if (strcmp(word, "cr3") != 0 && strcmp(word, "cpl") != 0 &&
+            strcmp(word, "mode") != 0)
+            return command_fail(out,
+                                "%s: expected cr3 VALUE, cpl N, mode "
+                                "NAME or `if EXPR` after the address",
+                                argv[0]);
+        if (!set_filter(ctx, p, argc, argv, i, out))
+            return false;
+    }
     return true;
 }
 
@@ -106,7 +163,7 @@ static bool add_break(struct command_ctx *ctx, int argc, char **argv,
                      v.segoff ? v.offset : v.value);
     p.selector = v.selector;
     p.temporary = temporary;
-    return set_condition(ctx, &p, argc, argv, out) && add(ctx, &p, out);
+    return set_limits(ctx, &p, argc, argv, 2, out) && add(ctx, &p, out);
 }
 
 bool command_break(struct command_ctx *ctx, int argc, char **argv,
