@@ -395,6 +395,22 @@ static bool overlaps(const struct debug_point *p, uint64_t gla)
            gla < p->addr + p->len;
 }
 
+/* Is BP where ST stands?  Asked before its condition is. */
+static bool bp_is_at(const struct debug *d, const struct debug_bp *bp,
+                     const struct x86_state *st)
+{
+    struct x86_phys phys = mem_phys(vm_vcpu(d->vm)->mem);
+    struct x86_paging paging;
+    struct x86_walk walk;
+
+    if (!bp->phys)
+        return bp->addr == rip_linear(st);
+    x86_paging_init(&paging, st);
+    x86_walk(&walk, &paging, &phys, rip_linear(st),
+             (struct x86_access){.no_check = true});
+    return walk.result == X86_WALK_OK && walk.gpa == bp->addr;
+}
+
 /* The points under a hit the accelerator reported without asking. */
 static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
                             const struct x86_state *st)
@@ -412,8 +428,8 @@ static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
         if (d->goal_set && at == d->goal && goal_hits(d, st))
             return LEG_DONE;
         for (size_t i = 0; i < d->bps; i++)
-            if (d->bp_id[i] != GOAL_ID && bp_check(d, i, st) &&
-                (d->bp[i].phys || d->bp[i].addr == at)) {
+            if (d->bp_id[i] != GOAL_ID && bp_is_at(d, &d->bp[i], st) &&
+                bp_check(d, i, st)) {
                 stop_at_point(d, d->bp_id[i], st);
                 return LEG_STOPPED;
             }

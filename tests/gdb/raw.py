@@ -44,11 +44,15 @@ class Guest:
     def __enter__(self):
         return self
 
-    def __exit__(self, *args):
+    def __exit__(self, failure, *args):
         if self.c:
             self.c.close()
+        ended = self.proc.poll()
         self.proc.kill()
-        self.proc.communicate()
+        words = self.proc.communicate()[1].decode()
+        if failure:
+            print("note: the monitor ended: %s; it said: %s" %
+                  (ended, words[-400:]))
 
     def to(self, name):
         addr = SYMBOLS[name]
