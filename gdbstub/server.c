@@ -165,14 +165,14 @@ static int begin_session(struct debug *d, void *arg)
     return 0;
 }
 
-/* What the client did not undo is undone; the guest stays as it is. */
+/* What the client did not undo is undone; the guest stays as it is.  1: it has
+ * ended, and only waited for a client that might restart it. */
 static int end_session(struct debug *d, void *arg)
 {
     struct gdb_server *g = arg;
     struct gdb_session *s = &g->session;
-    bool over = s->dead;
+    bool over = s->dead || debug_last_stop(d)->reason == DEBUG_REASON_ENDED;
 
-    (void)d;
     s->target.ops->point_remove_all(s->target.opaque);
     gdb_session_fini(s);
     *s = (struct gdb_session){.target = s->target};

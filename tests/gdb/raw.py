@@ -426,6 +426,10 @@ def test_restart():
         assert g.c.run("vCont;c") == "W07;process:1"
         assert g.c.ask("vRun;").startswith("T")
         g.to("loop")
+        g.c.ask("P3=01000000")
+        assert g.c.run("vCont;c") == "W07;process:1"
+        g.c.close()
+        assert g.proc.wait(10 * SLOWER) == 7
 
 
 def test_stdio():
