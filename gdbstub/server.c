@@ -18,6 +18,9 @@
 #define READ_MAX      65536u
 #define OUT_MAX       (4u << 20) /* a client that does not read is dropped */
 #define FLUSH_LAST_MS 500
+/* What console output may pile up, and how often it is looked at again. */
+#define THROTTLE_BYTES 65536u
+#define THROTTLE_TURNS 100
 
 struct gdb_server {
     struct debug_server *srv;
@@ -138,6 +141,25 @@ static void on_stop(void *opaque, const struct debug_stop *stop)
         debug_server_quit(g->srv);
 }
 
+/* A guest that prints faster than the client reads waits for it, a second at
+ * most. */
+static void throttle(struct gdb_server *g)
+{
+    for (int turn = 0; turn < THROTTLE_TURNS; turn++) {
+        struct pollfd p = {.events = POLLOUT};
+        size_t left;
+
+        pthread_mutex_lock(&g->lock);
+        flush_out(g);
+        left = g->out.len - g->out_at;
+        p.fd = g->out_fd;
+        pthread_mutex_unlock(&g->lock);
+        if (left < THROTTLE_BYTES || p.fd < 0)
+            return;
+        (void)poll(&p, 1, 1000 / THROTTLE_TURNS);
+    }
+}
+
 /* dprintf in agent style: console output, which may come amid a run. */
 static void on_print(void *opaque, const char *text, size_t len)
 {
@@ -152,6 +174,7 @@ static void on_print(void *opaque, const char *text, size_t len)
     gdb_put_hex(&body, text, len);
     send_packet(g, false, body.text, body.len);
     strbuf_fini(&body);
+    throttle(g);
 }
 
 static int begin_session(struct debug *d, void *arg)

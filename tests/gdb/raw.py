@@ -282,6 +282,22 @@ def test_conditions():
             "n=%d\n" % (last + i) for i in (2, 3, 4)), g.c.console
 
 
+def test_console_flood():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        count = 20000 if ACCEL == "bt" else 20
+        text = b"line %d of many, many lines\n\0"
+        code = bytes((0x26, 0, 1, 0x22, 0, 0x22, 0, 0x34, 1, 0, len(text)))
+        code += text + b"\x27"
+        g.c.ask("Z0,%x,1;cmds:0,X%x,%s" % (SYMBOLS["hit"], len(code),
+                                           code.hex()))
+        g.c.ask("Z0,%x,1;%s" % (SYMBOLS["touch"], condition(count)))
+        g.c.send("vCont;c")
+        time.sleep(0.3)                 # the guest is ahead of us
+        assert "swbreak" in g.c.stop()
+        assert g.c.console.count("\n") == count
+
+
 def test_interrupt():
     with Guest(PROT, "-S") as g:
         g.to("loop")

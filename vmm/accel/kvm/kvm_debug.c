@@ -216,7 +216,8 @@ static void say_debug(struct kvm_accel *k, struct vm_exit *e, unsigned hits,
     e->u.debug.hits = hits;
     e->u.debug.gla = gla;
     k->hit_gla = linear_rip(k);
-    k->hit_valid = true;
+    /* A step's end says nothing of a breakpoint there: it is still to come. */
+    k->hit_valid = hits & DEBUG_HIT_BREAKPOINT;
 }
 
 /* RF: the breakpoint at this instruction has been reported, or is stepped
