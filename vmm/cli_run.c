@@ -19,6 +19,10 @@
 
 static struct vm *signalled_vm; /* handlers have no argument of ours */
 static volatile sig_atomic_t signal_taken;
+static uint64_t signal_ns; /* when the first one came */
+
+/* timeout(1) and some shells send the same signal twice, at once. */
+#define SIGNAL_ECHO_NS 500000000u
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
@@ -26,6 +30,12 @@ static void on_stop_signal(int sig)
 {
     int saved = errno;
 
+    if (signal_taken && host_now_ns() - signal_ns > SIGNAL_ECHO_NS) {
+        signal(sig, SIG_DFL); /* asked again: die at once */
+        raise(sig);
+    }
+    if (!signal_taken)
+        signal_ns = host_now_ns();
     signal_taken = sig;
     if (signalled_vm)
         vm_stop(signalled_vm, VM_STOP_USER);
@@ -33,11 +43,10 @@ static void on_stop_signal(int sig)
     errno = saved;
 }
 
-/* A second signal of the kind kills at once: SA_RESETHAND. */
 static void catch_signals(struct vm *vm)
 {
     struct sigaction sa = {.sa_handler = on_stop_signal,
-                           .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+                           .sa_flags = SA_RESTART};
 
     signalled_vm = vm;
     sigemptyset(&sa.sa_mask);

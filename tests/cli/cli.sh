@@ -94,7 +94,7 @@ timeout_while_blocked() {
 # Ended by a signal, it still writes its report.
 killed_by() { # SIGNAL
     local status=0
-    timeout -s "$1" 2 "$ringside" run --accel bt --serial null --stats \
+    timeout -s "$1" 3 "$ringside" run --accel bt --serial null --stats \
         --report "$work/killed" "$teach" </dev/null 2>/dev/null || status=$?
     # timeout itself answers 124 for a child that its signal ended.
     [ "$status" -eq 124 ] && grep -q 'Exits of' "$work/killed"
