@@ -29,7 +29,7 @@ ACCELS=bt ONLY='^teach$' tests/guest/guests.sh >/dev/null
 # see tests/kvm-host.sh, PAE.
 # shellcheck disable=SC2016 # expanded there
 KVM_HOST_NPT=${KVM_HOST_NPT:-0} \
-    KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-850} tests/kvm-host.sh "$ringside" \
+    KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-1600} tests/kvm-host.sh "$ringside" \
     "$typist" "$BUILD/guests" tests/guest /bin/bash "${files[@]}" -- \
     env BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=10 SHOW_LAST=1 \
     RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
