@@ -8,11 +8,6 @@
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
-static uint64_t code_base(const struct x86_state *st)
-{
-    return x86_mode(st) == X86_MODE_LONG64 ? 0 : st->seg[X86_CS].base;
-}
-
 /* Where the pane begins: its argument, or a little before rip. */
 static uint64_t code_start(struct pane *p, struct command_ctx *ctx,
                            const struct x86_state *st, uint64_t rip)
@@ -63,12 +58,12 @@ static unsigned add_insn(struct pane *p, struct command_ctx *ctx,
         return 0;
     }
     len = x86_insn_text(text, sizeof(text), bytes, n, x86_code_bits(st),
-                        gla - code_base(st));
+                        gla - x86_code_base(st));
     if (x86_insn_decode(&insn, bytes, n, x86_code_bits(st),
-                        gla - code_base(st)) &&
+                        gla - x86_code_base(st)) &&
         insn.has_target &&
-        symbols_at(ctx->sym, insn.target + code_base(st), &offset))
-        symbols_format(ctx->sym, insn.target + code_base(st), where,
+        symbols_at(ctx->sym, insn.target + x86_code_base(st), &offset))
+        symbols_format(ctx->sym, insn.target + x86_code_base(st), where,
                        sizeof(where));
     l = pane_add(p, gla == rip ? LOOK_CURRENT : LOOK_PLAIN, "%c%c%08llx %s%s%s",
                  gla == rip ? '>' : ' ', point_at(ctx, gla),
@@ -89,7 +84,7 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
 
     if (vm_get_state(ctx->vm, &st) < 0)
         return;
-    rip = code_base(&st) + st.rip;
+    rip = x86_code_base(&st) + st.rip;
     gla = code_start(p, ctx, &st, rip);
     for (unsigned i = 0; i < CODE_LINES; i++) {
         const char *name = symbols_at(ctx->sym, gla, &offset);
@@ -123,7 +118,7 @@ void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
 
     if (vm_get_state(ctx->vm, &st) < 0)
         return;
-    if (!symbols_line(ctx->sym, code_base(&st) + st.rip, &path, &line)) {
+    if (!symbols_line(ctx->sym, x86_code_base(&st) + st.rip, &path, &line)) {
         pane_add(p, LOOK_DIM, "no source line is known for this address");
         return;
     }

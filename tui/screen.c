@@ -113,11 +113,8 @@ static void paint_status(struct screen *sc)
 {
     struct rect row = {0, 0, sc->surface.w, 1};
     char text[256], where[96];
-    uint64_t rip = sc->st.rip;
 
-    if (x86_mode(&sc->st) != X86_MODE_LONG64)
-        rip += sc->st.seg[X86_CS].base;
-    symbols_format(sc->ctx->sym, rip, where, sizeof(where));
+    symbols_format(sc->ctx->sym, x86_linear_rip(&sc->st), where, sizeof(where));
     surface_fill(&sc->surface, row, 0, LOOK_BAR, ' ');
     snprintf(text, sizeof(text), " %s CPL%u | %s | %s | %s | %llu insns",
              x86_mode_name(x86_mode(&sc->st)), x86_cpl(&sc->st),

@@ -151,13 +151,6 @@ static uint64_t stack_linear(const struct x86_state *st)
     return st->seg[X86_SS].base + (sp & 0xffffffffu);
 }
 
-static uint64_t rip_linear(const struct x86_state *st)
-{
-    if (x86_mode(st) == X86_MODE_LONG64)
-        return st->rip;
-    return (st->seg[X86_CS].base + st->rip) & 0xffffffffu;
-}
-
 static bool filter_passes(const struct debug_filter *f,
                           const struct x86_state *st)
 {
@@ -352,7 +345,7 @@ static void fill_stop(struct debug *d, enum debug_reason reason,
     *s = (struct debug_stop){
         .reason = reason,
         .rip = st->rip,
-        .linear_rip = rip_linear(st),
+        .linear_rip = x86_linear_rip(st),
         .icount = vm_vcpu(d->vm)->icount,
     };
     snprintf(s->text, sizeof(s->text), "%s at %#llx", debug_reason_name(reason),
@@ -404,9 +397,9 @@ static bool bp_is_at(const struct debug *d, const struct debug_bp *bp,
     struct x86_walk walk;
 
     if (!bp->phys)
-        return bp->addr == rip_linear(st);
+        return bp->addr == x86_linear_rip(st);
     x86_paging_init(&paging, st);
-    x86_walk(&walk, &paging, &phys, rip_linear(st),
+    x86_walk(&walk, &paging, &phys, x86_linear_rip(st),
              (struct x86_access){.no_check = true});
     return walk.result == X86_WALK_OK && walk.gpa == bp->addr;
 }
@@ -415,7 +408,7 @@ static bool bp_is_at(const struct debug *d, const struct debug_bp *bp,
 static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
                             const struct x86_state *st)
 {
-    uint64_t at = rip_linear(st);
+    uint64_t at = x86_linear_rip(st);
 
     if (e->u.debug.hits & DEBUG_HIT_WATCH)
         for (size_t i = 0; i < d->points; i++)
@@ -562,7 +555,7 @@ static bool insn_here(struct debug *d, struct x86_state *st,
     size_t n;
 
     vm_get_state(d->vm, st);
-    n = vm_read_gla(d->vm, rip_linear(st), bytes, sizeof(bytes));
+    n = vm_read_gla(d->vm, x86_linear_rip(st), bytes, sizeof(bytes));
     return x86_insn_decode(insn, bytes, n, x86_code_bits(st), st->rip);
 }
 
@@ -581,7 +574,7 @@ static enum leg over_leg(struct debug *d, bool into_interrupts, int *err)
     if (!insn_here(d, &st, &insn) || !is_call_like(insn.kind))
         return step_leg(d, into_interrupts, err);
     d->goal_set = true;
-    d->goal = rip_linear(&st) + insn.len;
+    d->goal = x86_linear_rip(&st) + insn.len;
     d->goal_min_sp = stack_linear(&st);
     leg = free_leg(d, UINT64_MAX, err);
     d->goal_set = false;
@@ -619,7 +612,7 @@ static enum leg range_leg(struct debug *d, const struct debug_run *how,
         leg = step_leg(d, how->into_interrupts, err);
         vm_get_state(d->vm, &st);
     } while (leg != LEG_STOPPED &&
-             rip_linear(&st) - how->addr < how->end - how->addr);
+             x86_linear_rip(&st) - how->addr < how->end - how->addr);
     return leg;
 }
 

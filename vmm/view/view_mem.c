@@ -7,11 +7,6 @@
 #include "vmm/view/views.h"
 #include "vmm/x86/insn.h"
 
-static uint64_t code_base(const struct x86_state *st)
-{
-    return x86_mode(st) == X86_MODE_LONG64 ? 0 : st->seg[X86_CS].base;
-}
-
 static const char *point_mark(const struct view_ctx *ctx, uint64_t gla)
 {
     const struct debug_point *p;
@@ -26,7 +21,7 @@ static void put_insn(const struct view_ctx *ctx, struct doc *doc,
                      const struct x86_state *st, uint64_t gla, const char *text,
                      const uint8_t *bytes, unsigned len)
 {
-    uint64_t offset = gla - code_base(st), target_offset;
+    uint64_t offset = gla - x86_code_base(st), target_offset;
     char hex[48] = "", where[80];
     struct x86_insn insn;
 
@@ -37,7 +32,7 @@ static void put_insn(const struct view_ctx *ctx, struct doc *doc,
     symbols_format(ctx->sym, gla, where, sizeof(where));
     doc_row(doc);
     doc_cell(doc, "%s%s", offset == st->rip ? ">" : " ", point_mark(ctx, gla));
-    if (code_base(st))
+    if (x86_code_base(st))
         doc_cell(doc, "%04x:%04llx", st->seg[X86_CS].selector,
                  (unsigned long long)offset);
     else
@@ -46,8 +41,8 @@ static void put_insn(const struct view_ctx *ctx, struct doc *doc,
     doc_cell(doc, "%s", hex);
     if (x86_insn_decode(&insn, bytes, len, x86_code_bits(st), offset) &&
         insn.has_target &&
-        symbols_at(ctx->sym, insn.target + code_base(st), &target_offset)) {
-        symbols_format(ctx->sym, insn.target + code_base(st), where,
+        symbols_at(ctx->sym, insn.target + x86_code_base(st), &target_offset)) {
+        symbols_format(ctx->sym, insn.target + x86_code_base(st), where,
                        sizeof(where));
         doc_cell(doc, "%s  ; %s", text, where);
     } else {
@@ -65,7 +60,7 @@ bool view_disasm(const struct view_ctx *ctx, int argc, char **argv,
 
     if (vm_get_state(ctx->vm, &st) < 0)
         return view_fail(doc, "the registers cannot be read");
-    if (!view_arg(ctx, argc, argv, 1, code_base(&st) + st.rip, &gla, doc) ||
+    if (!view_arg(ctx, argc, argv, 1, x86_code_base(&st) + st.rip, &gla, doc) ||
         !view_arg(ctx, argc, argv, 2, 16, &count, doc))
         return false;
     doc_table(doc, "code", " ,address,symbol,bytes,instruction");
@@ -86,7 +81,7 @@ bool view_disasm(const struct view_ctx *ctx, int argc, char **argv,
             break;
         }
         len = x86_insn_text(text, sizeof(text), bytes, n, x86_code_bits(&st),
-                            gla - code_base(&st));
+                            gla - x86_code_base(&st));
         put_insn(ctx, doc, &st, gla, text, bytes, len ? len : 1);
         gla += len ? len : 1;
     }

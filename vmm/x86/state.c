@@ -65,3 +65,15 @@ unsigned x86_code_bits(const struct x86_state *st)
         return 64;
     return st->seg[X86_CS].attr & X86_SEG_DB ? 32 : 16;
 }
+
+uint64_t x86_code_base(const struct x86_state *st)
+{
+    return x86_mode(st) == X86_MODE_LONG64 ? 0 : st->seg[X86_CS].base;
+}
+
+uint64_t x86_linear_rip(const struct x86_state *st)
+{
+    if (x86_mode(st) == X86_MODE_LONG64)
+        return st->rip;
+    return (st->seg[X86_CS].base + st->rip) & 0xffffffffu;
+}

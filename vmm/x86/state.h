@@ -216,6 +216,11 @@ enum x86_mode {
 enum x86_mode x86_mode(const struct x86_state *st);
 const char *x86_mode_name(enum x86_mode mode); /* "real", "prot32", ... */
 
+/* The base that offsets in CS are added to: 0 in 64-bit code. */
+uint64_t x86_code_base(const struct x86_state *st);
+/* Linear address of the next instruction. */
+uint64_t x86_linear_rip(const struct x86_state *st);
+
 /* Default operand size of CS in bits: 16, 32 or 64. */
 unsigned x86_code_bits(const struct x86_state *st);
 #endif

@@ -256,11 +256,6 @@ bool kvm_soft_wanted(const struct kvm_accel *k)
            !k->step_by_kvm && !is_long_mode(k);
 }
 
-static uint64_t linear_rip(const struct x86_state *st)
-{
-    return (uint32_t)(st->seg[X86_CS].base + st->rip);
-}
-
 static bool at_breakpoint(struct kvm_emulator *m, uint64_t gla)
 {
     const struct debug_ctl *ctl = &m->k->debug;
@@ -324,14 +319,14 @@ static void say_debug(struct kvm_emulator *m, struct vm_exit *why,
 {
     *why = (struct vm_exit){.kind = VM_EXIT_DEBUG, .rip = m->st.rip};
     why->u.debug.hits = hits;
-    why->u.debug.gla = linear_rip(&m->st);
+    why->u.debug.gla = x86_linear_rip(&m->st);
     if (hits & DEBUG_HIT_WATCH) {
         why->u.debug.gla = m->hit_gla;
         why->u.debug.write = m->hit_write;
     }
     if (hits & DEBUG_HIT_STEP)
         why->u.debug.dr6 = BIT(14); /* BS */
-    m->k->hit_gla = linear_rip(&m->st);
+    m->k->hit_gla = x86_linear_rip(&m->st);
     m->k->hit_valid = true;
 }
 
@@ -340,12 +335,13 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
 {
     struct kvm_accel *k = m->k;
     /* A breakpoint that has been reported does not stop again. */
-    bool fresh = k->hit_valid && k->hit_gla == linear_rip(&m->st);
+    bool fresh = k->hit_valid && k->hit_gla == x86_linear_rip(&m->st);
     unsigned hits;
 
     k->hit_valid = false;
     for (unsigned i = 0; i < SOFT_BURST; i++) {
-        if (!fresh && !k->debug.step && at_breakpoint(m, linear_rip(&m->st))) {
+        if (!fresh && !k->debug.step &&
+            at_breakpoint(m, x86_linear_rip(&m->st))) {
             say_debug(m, why, DEBUG_HIT_BREAKPOINT);
             return true;
         }
