@@ -461,20 +461,12 @@ def test_stdio():
     proc.stdout.close()
 
 
-# Every hit is several exits, and each costs a millisecond on an emulated KVM.
-MANY_EXITS = ("test_conditions", "test_console_flood")
-
-
 def main():
     failed = 0
     for name, fn in sorted(globals().items()):
         if not name.startswith("test_") or ONLY not in name:
             continue
         label = "gdb-raw-%s-%s" % (name[5:].replace("_", "-"), ACCEL)
-        if name in MANY_EXITS and SLOWER > 1 and not ONLY:
-            print("SKIP %s: takes minutes where KVM itself is emulated; "
-                  "ONLY_RAW=%s runs it" % (label, name[5:]), flush=True)
-            continue
         try:
             fn()
             print("PASS", label, flush=True)

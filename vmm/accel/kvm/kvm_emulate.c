@@ -327,7 +327,8 @@ static void say_debug(struct kvm_emulator *m, struct vm_exit *why,
     if (hits & DEBUG_HIT_STEP)
         why->u.debug.dr6 = BIT(14); /* BS */
     m->k->hit_gla = x86_linear_rip(&m->st);
-    m->k->hit_valid = true;
+    /* A step's end says nothing of a breakpoint there: it is still to come. */
+    m->k->hit_valid = hits & DEBUG_HIT_BREAKPOINT;
 }
 
 /* True: *WHY is an exit.  False: something else is to be looked at. */

@@ -133,6 +133,27 @@ static void a_breakpoint_stops_before_and_once(void **unused)
     guest_fini(&g);
 }
 
+/* Whoever steps looks at no breakpoints; they are to hit when it runs on. */
+static void a_step_onto_a_breakpoint_leaves_it_to_hit(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x05, false},
+                                         {GUEST_CODE + 0x0a, false}};
+    struct guest g;
+
+    (void)unused;
+    start(&g);
+    for (unsigned i = 0; i < ARRAY_SIZE(bp); i++) {
+        unsigned at = (unsigned)(bp[i].addr - GUEST_CODE);
+
+        debug(&g, (struct debug_ctl){.step = true});
+        expect_debug(&g, DEBUG_HIT_STEP, at);
+        debug(&g, (struct debug_ctl){.bps = 2, .bp = bp});
+        expect_debug(&g, DEBUG_HIT_BREAKPOINT, at);
+    }
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
 static void more_breakpoints_than_registers(void **unused)
 {
     static const struct debug_bp bp[] = {
@@ -332,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_step_in_64_bit_code_over_port_io),
         cmocka_unit_test(breakpoints_work_in_64_bit_code),
         cmocka_unit_test(a_breakpoint_stops_before_and_once),
+        cmocka_unit_test(a_step_onto_a_breakpoint_leaves_it_to_hit),
         cmocka_unit_test(more_breakpoints_than_registers),
         cmocka_unit_test(a_watchpoint_stops_after_the_access),
         cmocka_unit_test(a_watch_of_reads_sees_both),
