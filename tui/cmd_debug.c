@@ -9,6 +9,7 @@
 #include "tui/screen.h"
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
+#include "vmm/exit_format.h"
 #include "vmm/exit_status.h"
 #include "vmm/host/chardev_host.h"
 
@@ -22,6 +23,12 @@ int opt_repl(struct cli *cli, char *text)
 int opt_symbols(struct cli *cli, char *text)
 {
     cli->symbols = text;
+    return 0;
+}
+
+int opt_stats_with(struct cli *cli, char *text)
+{
+    cli->stats_with = text;
     return 0;
 }
 
@@ -72,6 +79,24 @@ static int load_symbols(struct session *s, const struct cli *cli)
     return EXIT_STATUS_SETUP;
 }
 
+/* A line of the command language before anybody types; what it says is an
+ * error if it fails. */
+static int run_early(struct session *s, const char *command, const char *arg)
+{
+    char line[512];
+    struct strbuf out;
+    bool ok;
+
+    strbuf_init(&out);
+    snprintf(line, sizeof(line), "%s %s", command, arg);
+    ok = command_run(&s->ctx, line, &out);
+    if (!ok)
+        log_error("%.*s", (int)strcspn(strbuf_str(&out), "\n"),
+                  strbuf_str(&out));
+    strbuf_fini(&out);
+    return ok ? 0 : EXIT_STATUS_USAGE;
+}
+
 static void session_close(struct session *s)
 {
     command_ctx_fini(&s->ctx);
@@ -99,7 +124,10 @@ static int session_open(struct session *s, struct cli *cli)
         return EXIT_STATUS_SETUP;
     }
     command_ctx_init(&s->ctx, s->vm, s->dbg);
+    s->ctx.utf8 = exit_style_for(STDOUT_FILENO).utf8;
     status = load_symbols(s, cli);
+    if (!status && cli->stats_with)
+        status = run_early(s, "compare", cli->stats_with);
     if (status)
         session_close(s);
     return status;
@@ -170,6 +198,7 @@ int cmd_debug(struct cli *cli)
     status = session_open(&s, cli);
     if (status)
         return status;
+    s.ctx.utf8 |= wants_screen(cli); /* the terminal has its own fallback */
     if (wants_screen(cli))
         status = run_screen(&s, cli);
     else

@@ -13,6 +13,7 @@ struct pane_line {
     enum look look;
     uint64_t addr; /* what the line is about, for `b`, `u`, Enter */
     bool has_addr;
+    char *link; /* what Enter does, as a command; or NULL */
 };
 
 #define PANE_HISTORY 32u

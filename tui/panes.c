@@ -21,7 +21,7 @@ static const struct pane_class classes[] = {
     { "shadow",  "shadow entry",  "shadow",  true,  false, NULL },
     { "block",   "translation",   "block",   true,  false, NULL },
     { "tree",    "page tables",   "tree",    false, false, NULL },
-    { "exits",   "exits",         "exits",   false, false, NULL },
+    { "exits",   "exits",         "exits",   true,  false, NULL },
     { "gdt",     "GDT",           "gdt",     false, false, NULL },
     { "ldt",     "LDT",           "ldt",     false, false, NULL },
     { "idt",     "IDT",           "idt",     false, false, NULL },
@@ -58,8 +58,10 @@ void pane_init(struct pane *p, const struct pane_class *class)
 
 void pane_clear(struct pane *p)
 {
-    for (size_t i = 0; i < p->lines; i++)
+    for (size_t i = 0; i < p->lines; i++) {
         free(p->line[i].text);
+        free(p->line[i].link);
+    }
     p->lines = 0;
 }
 
@@ -146,16 +148,18 @@ struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
     return l;
 }
 
-static void add_doc_line(void *opaque, const char *text, enum doc_mark mark)
+static void add_doc_line(void *opaque, const struct doc_line *from)
 {
     static const enum look looks[] = {
         [DOC_PLAIN] = LOOK_PLAIN,     [DOC_CHANGED] = LOOK_CHANGED,
         [DOC_CURRENT] = LOOK_CURRENT, [DOC_FAULT] = LOOK_FAULT,
         [DOC_DIM] = LOOK_DIM,         [DOC_NAME] = LOOK_NAME,
     };
-    struct pane_line *l = pane_add(opaque, looks[mark], "%s", text);
+    const char *text = from->text;
+    struct pane_line *l = pane_add(opaque, looks[from->mark], "%s", text);
     unsigned long long addr;
 
+    l->link = from->link ? strdup(from->link) : NULL;
     if (sscanf(text, " %8llx ", &addr) == 1 &&
         strspn(text, " 0123456789abcdef") >= 8) {
         l->addr = addr;
@@ -171,22 +175,21 @@ void pane_add_doc(struct pane *p, const struct doc *doc)
 static void refresh_view(struct pane *p, struct command_ctx *ctx)
 {
     const struct view *view = view_find(p->class->view);
-    struct view_ctx vc = {
-        .vm = ctx->vm,
-        .dbg = ctx->dbg,
-        .sym = ctx->sym,
-        .prev = ctx->has_prev ? &ctx->prev : NULL,
-    };
-    char name[32], arg[sizeof(p->arg)];
-    char *argv[] = {name, arg, NULL};
+    struct view_ctx vc = command_view_ctx(ctx);
+    char name[32], arg[sizeof(p->arg)], *save = NULL;
+    char *argv[8] = {name};
+    int argc = 1;
     struct doc doc;
 
     snprintf(name, sizeof(name), "%s", view->name);
     snprintf(arg, sizeof(arg), "%s", p->arg);
     if (!arg[0] && strcmp(name, "memory") == 0)
         strcpy(arg, "esp"); /* somewhere to begin */
+    for (char *w = strtok_r(arg, " ", &save); w && argc < 7;
+         w = strtok_r(NULL, " ", &save))
+        argv[argc++] = w;
     doc_init(&doc, name);
-    view->fn(&vc, arg[0] ? 2 : 1, argv, &doc);
+    view->fn(&vc, argc, argv, &doc);
     pane_add_doc(p, &doc);
     doc_fini(&doc);
 }

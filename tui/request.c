@@ -208,12 +208,52 @@ static bool value_in(const char *text, char *buf, size_t len)
     return found;
 }
 
+/* A pane in sight that shows VIEW; the instructions are the code pane's. */
+static struct pane *pane_for_view(struct screen *sc, const char *view)
+{
+    if (strcmp(view, "disasm") == 0)
+        view = "code";
+    if (strcmp(screen_focus(sc)->class->name, view) == 0)
+        return screen_focus(sc);
+    for (unsigned i = 0; i < sc->panes; i++)
+        if (strcmp(sc->pane[i].class->name, view) == 0 && sc->pane[i].area.h) {
+            sc->focus = i;
+            return &sc->pane[i];
+        }
+    return NULL;
+}
+
+/* LINK is a view and its arguments. */
+static void follow_link(struct screen *sc, const char *link)
+{
+    const char *arg = strchr(link, ' ');
+    struct pane *p;
+    char view[32];
+
+    snprintf(view, sizeof(view), "%.*s",
+             (int)(arg ? arg - link : (long)strlen(link)), link);
+    p = pane_for_view(sc, view);
+    if (!p) {
+        screen_say(sc, true, "no pane shows %s; v chooses one", view);
+        return;
+    }
+    go(sc, p, arg ? arg + 1 : "");
+    screen_say(sc, false, "%s; [ goes back", link);
+}
+
 static void request_follow(struct screen *sc)
 {
     const struct pane_line *l = focused_line(sc);
     struct pane *p = screen_focus(sc);
     char where[32];
 
+    if (l && l->link) {
+        char link[96];
+
+        snprintf(link, sizeof(link), "%s", l->link);
+        follow_link(sc, link); /* the line is gone after it */
+        return;
+    }
     if (!l || !value_in(l->text, where, sizeof(where))) {
         screen_say(sc, true, "there is no address under the cursor");
         return;

@@ -27,8 +27,7 @@ static void fill_kernel(struct exit_report *r, struct vm *vm)
     for (int i = 0; i < n && r->kernels < EXIT_REPORT_KERNEL; i++) {
         struct exit_kernel_counter *c = &r->kernel[r->kernels];
 
-        if (stats[i].kind != KVM_STAT_COUNTER || stats[i].unit[0] ||
-            !stats[i].value)
+        if (!kvm_stat_is_count(&stats[i]))
             continue;
         snprintf(c->name, sizeof(c->name), "%s%s", stats[i].vcpu ? "" : "vm.",
                  stats[i].name);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/host/hostio.h"
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
@@ -16,6 +17,7 @@ struct debug {
     size_t points;
     int next_id;
     struct debug_stop stop;
+    struct exit_lap lap;
     atomic_bool interrupted;
     bool running;
 
@@ -649,6 +651,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
     enum leg leg = LEG_DONE;
     int err = 0;
 
+    exit_lap_begin(&d->lap, vm_exit_stats(d->vm), host_now_ns());
     switch (how->kind) {
     case DEBUG_RUN_CONTINUE:
         leg = free_leg(d, UINT64_MAX, &err);
@@ -669,6 +672,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
         leg = range_leg(d, how, &err);
         break;
     }
+    exit_lap_end(&d->lap, host_now_ns());
     atomic_store(&d->interrupted, false);
     if (!err && leg != LEG_STOPPED) {
         vm_get_state(d->vm, &st);
@@ -695,6 +699,16 @@ void debug_rearm(struct debug *d)
 
 /* ---- the rest --------------------------------------------------------------
  */
+
+const struct exit_lap *debug_lap(const struct debug *d)
+{
+    return &d->lap;
+}
+
+void debug_look_at_lap(struct debug *d)
+{
+    exit_lap_look(&d->lap, vm_exit_stats(d->vm), host_now_ns());
+}
 
 const struct debug_stop *debug_last_stop(const struct debug *d)
 {

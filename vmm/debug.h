@@ -10,6 +10,7 @@
  */
 #ifndef VMM_DEBUG_H
 #define VMM_DEBUG_H
+#include "vmm/exit_lap.h"
 #include "vmm/vm.h"
 
 struct debug;
@@ -125,6 +126,10 @@ int debug_run(struct debug *d, const struct debug_run *how,
               struct debug_stop *stop);
 /* Amid a run, after stop points changed: the accelerator gets them anew. */
 void debug_rearm(struct debug *d);
+/* The exits of the run at hand, or of the last one. */
+const struct exit_lap *debug_lap(const struct debug *d);
+/* Amid a run, now and then: keeps debug_lap()'s rates recent. */
+void debug_look_at_lap(struct debug *d);
 /* The last stop; reason NONE before the first run. */
 const struct debug_stop *debug_last_stop(const struct debug *d);
 /* Power-on again, stopped there; stop points stay.  Not amid a run. */

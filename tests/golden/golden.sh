@@ -8,7 +8,8 @@
 # A case is a line of cases.txt:
 #   screen NAME WxH KEYS...      `ringside debug --keys`, the last screen
 #   view NAME OPTIONS... -- VIEW [ARG...]   `ringside view`
-# Nothing that shows times is a case.
+#   timed NAME WxH KEYS...       as screen, with times and bars masked
+#   counts NAME OPTIONS... -- VIEW [ARG...]   as view --json, without times
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -58,10 +59,47 @@ view() { # NAME OPTIONS... -- VIEW ARGS...
     compare "$name"
 }
 
+# What depends on the host's speed becomes T, the room it takes one space.
+timed() { # NAME SIZE KEYS
+    printf '%s\n' "$3" >"$work/$1.keys"
+    timeout 60 "$ringside" debug --accel bt -m 16M --size "$2" \
+        --keys "$work/$1.keys" "$work/guest.elf" 2>&1 |
+        perl -CSD -pe 's/\b[\d.]+(?:ns|us|ms|s)\b/T/g; s/[\x{2581}-\x{258f}]//g;
+            s/ {2,}/ /g; s/ +$//' >"$work/$1.txt"
+    compare "$1"
+}
+
+counts() { # NAME OPTIONS... -- VIEW ARGS...
+    local name=$1 options=()
+    shift
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    timeout 60 "$ringside" view --accel bt -m 16M --json "${options[@]}" \
+        "$1" "$work/guest.elf" "${@:2}" 2>&1 |
+        python3 -c '
+import json, sys
+timed = {"per_s", "times", "mean", "max", "total", "other_mean", "other_times"}
+doc = json.load(sys.stdin)
+for key, value in doc.items():
+    if isinstance(value, list):
+        for row in value:
+            print(key, {k: v for k, v in row.items() if k not in timed}
+                  if isinstance(row, dict) else row)
+    else:
+        print(key, value)' >"$work/$name.txt" 2>&1
+    compare "$name"
+}
+
 while read -r kind name rest; do
     case $kind in
     screen) screen "$name" "${rest%% *}" "${rest#* }" ;;
+    timed) timed "$name" "${rest%% *}" "${rest#* }" ;;
     view) # shellcheck disable=SC2086 # words are arguments
         view "$name" $rest ;;
+    counts) # shellcheck disable=SC2086 # words are arguments
+        counts "$name" $rest ;;
     esac
 done <tests/golden/cases.txt

@@ -59,6 +59,8 @@ struct view_ctx command_view_ctx(const struct command_ctx *ctx)
         .dbg = ctx->dbg,
         .sym = ctx->sym,
         .prev = ctx->has_prev ? &ctx->prev : NULL,
+        .other = ctx->other,
+        .utf8 = ctx->utf8,
     };
 }
 
@@ -70,6 +72,7 @@ void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 void command_ctx_fini(struct command_ctx *ctx)
 {
     command_free_conditions(ctx);
+    command_free_other(ctx);
     symbols_free(ctx->sym);
     ctx->sym = NULL;
 }

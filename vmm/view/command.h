@@ -10,10 +10,12 @@
 struct command_ctx {
     struct vm *vm;
     struct debug *dbg;
-    struct symbols *sym;   /* owned; NULL: none loaded */
-    struct x86_state prev; /* at the stop before the last one */
+    struct symbols *sym;       /* owned; NULL: none loaded */
+    struct exit_report *other; /* a run to compare with, owned; or NULL */
+    struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
     bool json;    /* views print JSON */
+    bool utf8;    /* whoever reads it can show more than ASCII */
     bool may_run; /* false in gdb's monitor: gdb resumes the guest */
     bool quit;    /* the user wants to leave */
     /* Runs the guest in the background instead; NULL: debug_run().  0, -errno
@@ -49,6 +51,9 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out);
 /* The N-th completion of LINE's last word, in BUF; false past the last. */
 bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
                       char *buf, size_t len);
+
+/* What views are given; borrowed from CTX. */
+struct view_ctx command_view_ctx(const struct command_ctx *ctx);
 
 const struct command *command_nth(size_t n); /* NULL past the last */
 #endif

@@ -5,6 +5,8 @@
 
 /* command_points.c: frees ctx->conditions. */
 void command_free_conditions(struct command_ctx *ctx);
+/* command_exits.c: frees ctx->other. */
+void command_free_other(struct command_ctx *ctx);
 
 #define COMMAND(name, alias, args, summary) command_fn command_##name;
 #include "vmm/view/command.def"
@@ -15,5 +17,4 @@ bool command_fail(struct strbuf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ARGV[I] as an expression; missing or wrong: false with a message. */
 bool command_value(struct command_ctx *ctx, int argc, char **argv, int i,
                    uint64_t *value, struct strbuf *out);
-struct view_ctx command_view_ctx(const struct command_ctx *ctx);
 #endif

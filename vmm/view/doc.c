@@ -17,6 +17,8 @@ void doc_fini(struct doc *doc)
     for (size_t i = 0; i < doc->items; i++) {
         free(doc->item[i].name);
         free(doc->item[i].text);
+        free(doc->item[i].link);
+        free(doc->item[i].json);
     }
     free(doc->item);
     free(doc->title);
@@ -83,6 +85,28 @@ void doc_cell(struct doc *doc, const char *fmt, ...)
     va_end(ap);
 }
 
+void doc_json_value(struct doc *doc, const char *fmt, ...)
+{
+    struct doc_item *it = &doc->item[doc->items - 1];
+    va_list ap;
+
+    assert(doc->items > 0 && !it->json);
+    va_start(ap, fmt);
+    it->json = format(fmt, ap);
+    va_end(ap);
+}
+
+void doc_link(struct doc *doc, const char *fmt, ...)
+{
+    struct doc_item *it = &doc->item[doc->items - 1];
+    va_list ap;
+
+    assert(doc->items > 0 && it->kind == DOC_ROW && !it->link);
+    va_start(ap, fmt);
+    it->link = format(fmt, ap);
+    va_end(ap);
+}
+
 void doc_note(struct doc *doc, const char *fmt, ...)
 {
     struct doc_item *it = add(doc, DOC_NOTE);
@@ -103,17 +127,35 @@ void doc_mark(struct doc *doc, enum doc_mark mark)
  */
 
 struct writer {
-    void (*line)(void *opaque, const char *text, enum doc_mark mark);
+    void (*line)(void *opaque, const struct doc_line *l);
     void *opaque;
     struct strbuf sb;
 };
 
-static void emit(struct writer *w, enum doc_mark mark)
+static void emit(struct writer *w, enum doc_mark mark, const char *link)
 {
     while (w->sb.len > 0 && w->sb.text[w->sb.len - 1] == ' ')
         w->sb.text[--w->sb.len] = '\0';
-    w->line(w->opaque, strbuf_str(&w->sb), mark);
+    w->line(w->opaque, &(struct doc_line){strbuf_str(&w->sb), mark, link});
     strbuf_reset(&w->sb);
+}
+
+/* Columns that UTF-8 TEXT takes. */
+static size_t columns_of(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void put_padded(struct writer *w, const char *text, size_t width)
+{
+    size_t n = columns_of(text);
+
+    strbuf_printf(&w->sb, "%s%*s", text, (int)(n < width ? width - n : 0), "");
+    strbuf_puts(&w->sb, "  ");
 }
 
 static size_t field_width(const struct doc *doc, size_t at)
@@ -134,7 +176,7 @@ static size_t write_fields(const struct doc *doc, size_t at, struct writer *w)
     for (; at < doc->items && doc->item[at].kind == DOC_FIELD; at++) {
         const struct doc_item *it = &doc->item[at];
         strbuf_printf(&w->sb, "%-*s  %s", width, it->name, it->text);
-        emit(w, it->mark);
+        emit(w, it->mark, NULL);
     }
     return at;
 }
@@ -174,7 +216,7 @@ static void measure(const struct doc *doc, size_t at, struct columns *c)
         if (it->kind != DOC_CELL)
             return;
         assert(column < c->count);
-        n = strlen(it->text);
+        n = columns_of(it->text);
         if (n > c->width[column])
             c->width[column] = n;
         column++;
@@ -185,37 +227,39 @@ static size_t write_table(const struct doc *doc, size_t at, struct writer *w)
 {
     struct columns c;
     enum doc_mark mark = DOC_PLAIN;
+    const char *link = NULL;
     size_t column = 0;
 
     split_columns(&c, doc->item[at++].text);
     measure(doc, at, &c);
     for (size_t i = 0; i < c.count; i++)
-        strbuf_printf(&w->sb, "%-*s  ", (int)c.width[i], c.name[i]);
-    emit(w, DOC_NAME);
+        put_padded(w, c.name[i], c.width[i]);
+    emit(w, DOC_NAME, NULL);
     for (; at < doc->items; at++) {
         const struct doc_item *it = &doc->item[at];
 
         if (it->kind == DOC_ROW) {
             if (column > 0)
-                emit(w, mark);
+                emit(w, mark, link);
             column = 0;
             mark = it->mark;
+            link = it->link;
             continue;
         }
         if (it->kind != DOC_CELL)
             break;
-        strbuf_printf(&w->sb, "%-*s  ", (int)c.width[column++], it->text);
+        put_padded(w, it->text, c.width[column++]);
         if (it->mark)
             mark = it->mark;
     }
     if (column > 0)
-        emit(w, mark);
+        emit(w, mark, link);
     free(c.copy);
     return at;
 }
 
 void doc_lines(const struct doc *doc,
-               void (*line)(void *opaque, const char *text, enum doc_mark mark),
+               void (*line)(void *opaque, const struct doc_line *l),
                void *opaque)
 {
     struct writer w = {.line = line, .opaque = opaque};
@@ -230,17 +274,16 @@ void doc_lines(const struct doc *doc,
             at = write_table(doc, at, &w);
         } else {
             strbuf_puts(&w.sb, it->text ? it->text : "");
-            emit(&w, it->mark);
+            emit(&w, it->mark, NULL);
             at++;
         }
     }
     strbuf_fini(&w.sb);
 }
 
-static void add_line(void *opaque, const char *text, enum doc_mark mark)
+static void add_line(void *opaque, const struct doc_line *l)
 {
-    (void)mark;
-    strbuf_puts(opaque, text);
+    strbuf_puts(opaque, l->text);
     strbuf_putc(opaque, '\n');
 }
 
@@ -271,7 +314,9 @@ static void json_string(struct strbuf *out, const char *text)
 
 static void json_value(struct strbuf *out, const struct doc_item *it)
 {
-    if (it->raw)
+    if (it->json)
+        strbuf_puts(out, it->json);
+    else if (it->raw)
         strbuf_puts(out, it->text);
     else
         json_string(out, it->text);

@@ -31,7 +31,9 @@ struct doc_item {
     enum doc_mark mark;
     char *name; /* FIELD and TABLE; TABLE's columns are in text */
     char *text;
-    bool raw; /* JSON: text is a number or boolean, not a string */
+    char *link; /* ROW: where Enter leads, as a command; NULL: nowhere */
+    char *json; /* its value in JSON when that is not the text; NULL */
+    bool raw;   /* JSON: text is a number or boolean, not a string */
 };
 
 struct doc {
@@ -50,16 +52,26 @@ void doc_number(struct doc *doc, const char *name, uint64_t value);
 void doc_table(struct doc *doc, const char *name, const char *columns);
 void doc_row(struct doc *doc);
 void doc_cell(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* JSON has this value instead of the text of what was added last. */
+void doc_json_value(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void doc_note(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Marks what was added last. */
 void doc_mark(struct doc *doc, enum doc_mark mark);
+/* After doc_row(): the command that shows more of this row. */
+void doc_link(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+struct doc_line {
+    const char *text; /* without a newline */
+    enum doc_mark mark;
+    const char *link; /* of the row; or NULL */
+};
 
 /*
  * Text: fields aligned, tables in columns under a heading.  LINE is called for
- * each line without its newline; MARK is the strongest in it.
+ * each line; its mark is the strongest in it.
  */
 void doc_lines(const struct doc *doc,
-               void (*line)(void *opaque, const char *text, enum doc_mark mark),
+               void (*line)(void *opaque, const struct doc_line *l),
                void *opaque);
 void doc_text(const struct doc *doc, struct strbuf *out);
 /* One object: {"view": title, field: ..., table: [{column: ...}], "notes": []}

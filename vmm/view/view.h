@@ -11,11 +11,15 @@
 #include "vmm/view/doc.h"
 #include "vmm/view/symbols.h"
 
+struct exit_report;
+
 struct view_ctx {
     struct vm *vm;
-    struct debug *dbg;            /* NULL: there is no debugger */
-    const struct symbols *sym;    /* NULL: none */
-    const struct x86_state *prev; /* at the last stop; NULL: not known */
+    struct debug *dbg;               /* NULL: there is no debugger */
+    const struct symbols *sym;       /* NULL: none */
+    const struct x86_state *prev;    /* at the last stop; NULL: not known */
+    const struct exit_report *other; /* a run to compare with; or NULL */
+    bool utf8;                       /* may show more than ASCII */
 };
 
 /* ARGV[0] is the view's name.  False: the reason is the last note of DOC. */

@@ -3,44 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/exit_stats.h"
 #include "vmm/machine/machine.h"
 #include "vmm/view/views.h"
 #include "vmm/x86/text.h"
-
-bool view_exits(const struct view_ctx *ctx, int argc, char **argv,
-                struct doc *doc)
-{
-    const struct exit_stats *s = vm_exit_stats(ctx->vm);
-    uint64_t total = 0;
-
-    (void)argc, (void)argv;
-    for (unsigned k = 0; k < VM_EXIT_COUNT; k++)
-        total += s->kind[k].count;
-    doc_field(doc, "accelerator", "%s", vm_accel_name(ctx->vm));
-    doc_number(doc, "total", total);
-    doc_table(doc, "exits",
-              "exit,reason,count,percent,total us,mean ns,max ns");
-    for (unsigned k = 0; k < VM_EXIT_COUNT; k++) {
-        const struct exit_count *c = &s->kind[k];
-        char reason[8] = "-";
-
-        if (c->count == 0)
-            continue;
-        if (vm_exit_reason((enum vm_exit_kind)k) >= 0)
-            snprintf(reason, sizeof(reason), "%d",
-                     vm_exit_reason((enum vm_exit_kind)k));
-        doc_row(doc);
-        doc_cell(doc, "%s", vm_exit_name((enum vm_exit_kind)k));
-        doc_cell(doc, "%s", reason);
-        doc_cell(doc, "%llu", (unsigned long long)c->count);
-        doc_cell(doc, "%.1f", 100.0 * (double)c->count / (double)total);
-        doc_cell(doc, "%llu", (unsigned long long)c->total_ns / 1000);
-        doc_cell(doc, "%llu", (unsigned long long)(c->total_ns / c->count));
-        doc_cell(doc, "%llu", (unsigned long long)c->max_ns);
-    }
-    return true;
-}
 
 static void put_lines(struct doc *doc, char *text)
 {

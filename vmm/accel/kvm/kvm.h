@@ -33,6 +33,9 @@ struct kvm_stat {
  */
 int kvm_stats_read(const struct vcpu *vcpu, struct kvm_stat **out);
 
+/* Is it a plain count of something that has happened? */
+bool kvm_stat_is_count(const struct kvm_stat *stat);
+
 /* The counter NAME of the vCPU or, failing that, the VM; 0 if unknown. */
 uint64_t kvm_stats_get(const struct kvm_stat *stats, int count,
                        const char *name);

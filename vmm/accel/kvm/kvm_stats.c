@@ -146,6 +146,11 @@ int kvm_stats_read(const struct vcpu *vcpu, struct kvm_stat **out)
     return n ? n : -ENOTSUP;
 }
 
+bool kvm_stat_is_count(const struct kvm_stat *stat)
+{
+    return stat->kind == KVM_STAT_COUNTER && !stat->unit[0] && stat->value;
+}
+
 uint64_t kvm_stats_get(const struct kvm_stat *stats, int count,
                        const char *name)
 {
