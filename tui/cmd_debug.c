@@ -68,14 +68,17 @@ struct session {
     struct chardev *console; /* COM1 when the screen shows it */
 };
 
-/* Names come from --symbols, else from the guest itself if it is an ELF. */
+/* Names come from --symbols, else from the guest itself if it is an ELF
+ * file. */
 static int load_symbols(struct session *s, const struct cli *cli)
 {
     const char *path = cli->symbols ? cli->symbols : cli->vm.guest;
 
     if (!path || symbols_load(&s->ctx.sym, path) == 0 || !cli->symbols)
         return 0;
-    log_error("%s is not an ELF file with symbols", path);
+    log_error("%s is neither an ELF file with symbols nor a list as "
+              "System.map is",
+              path);
     return EXIT_STATUS_SETUP;
 }
 

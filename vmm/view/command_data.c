@@ -108,7 +108,7 @@ bool command_symbols(struct command_ctx *ctx, int argc, char **argv,
     uint64_t delta;
 
     if (argc < 2)
-        return command_fail(out, "symbols: which ELF file?");
+        return command_fail(out, "symbols: which ELF file or System.map?");
     if (strcmp(argv[1], "relocate") == 0) {
         if (!ctx->sym)
             return command_fail(out, "symbols: load a file first");
@@ -118,7 +118,9 @@ bool command_symbols(struct command_ctx *ctx, int argc, char **argv,
         return true;
     }
     if (symbols_load(&fresh, argv[1]) < 0)
-        return command_fail(out, "symbols: %s is not an ELF file with symbols",
+        return command_fail(out,
+                            "symbols: %s is neither an ELF file with "
+                            "symbols nor a list as System.map is",
                             argv[1]);
     symbols_free(ctx->sym);
     ctx->sym = fresh;

@@ -12,14 +12,17 @@
 /* How far a label without a size reaches, if no symbol follows. */
 #define LABEL_REACH 4096u
 
+#define MAP_BYTES_MAX (64u << 20) /* Linux' are of 2 to 10 MiB */
+
 struct symbol {
     uint64_t addr, size;
-    const char *name; /* in the ELF file's string table */
+    const char *name; /* in the ELF file's string table, or in map */
 };
 
 struct symbols {
-    Dwfl *dwfl;
+    Dwfl *dwfl; /* of an ELF file */
     Dwfl_Module *module;
+    char *map; /* of a list: its text, NULs between */
     int64_t delta;
     struct symbol *by_addr, *by_name;
     size_t count;
@@ -55,15 +58,27 @@ static bool is_useful(const GElf_Sym *sym, const char *name)
            sym->st_shndx != SHN_ABS && type != STT_SECTION && type != STT_FILE;
 }
 
+static int make_room(struct symbols *s, size_t total)
+{
+    s->by_addr = calloc(total + 1, sizeof(*s->by_addr));
+    s->by_name = calloc(total + 1, sizeof(*s->by_name));
+    return s->by_addr && s->by_name ? 0 : -ENOMEM;
+}
+
+static void sort(struct symbols *s)
+{
+    memcpy(s->by_name, s->by_addr, s->count * sizeof(*s->by_name));
+    qsort(s->by_addr, s->count, sizeof(*s->by_addr), compare_addr);
+    qsort(s->by_name, s->count, sizeof(*s->by_name), compare_name);
+}
+
 static int collect(struct symbols *s)
 {
     int total = dwfl_module_getsymtab(s->module);
 
     if (total < 0)
         return -ENOEXEC;
-    s->by_addr = calloc((size_t)total + 1, sizeof(*s->by_addr));
-    s->by_name = calloc((size_t)total + 1, sizeof(*s->by_name));
-    if (!s->by_addr || !s->by_name)
+    if (make_room(s, (size_t)total))
         return -ENOMEM;
     for (int i = 0; i < total; i++) {
         GElf_Addr addr;
@@ -73,27 +88,124 @@ static int collect(struct symbols *s)
         if (is_useful(&sym, name))
             s->by_addr[s->count++] = (struct symbol){addr, sym.st_size, name};
     }
-    memcpy(s->by_name, s->by_addr, s->count * sizeof(*s->by_name));
-    qsort(s->by_addr, s->count, sizeof(*s->by_addr), compare_addr);
-    qsort(s->by_name, s->count, sizeof(*s->by_name), compare_name);
+    sort(s);
     return 0;
+}
+
+static int load_elf(struct symbols *s, const char *path)
+{
+    s->dwfl = dwfl_begin(&callbacks);
+    if (s->dwfl)
+        s->module = dwfl_report_offline(s->dwfl, "", path, -1);
+    if (!s->module)
+        return -ENOEXEC;
+    dwfl_report_end(s->dwfl, NULL, NULL);
+    return collect(s);
+}
+
+/* ---- lists: System.map, /proc/kallsyms, nm --------------------------------
+ */
+
+/* "c1000000 T _text", with a tab and "[module]" in kallsyms.  Cuts the name
+ * out of LINE; false: no such line. */
+static bool parse_line(char *line, struct symbol *sym, char *type)
+{
+    char *p;
+
+    errno = 0;
+    sym->addr = strtoull(line, &p, 16);
+    if (p == line || errno || p[0] != ' ' || !p[1] || p[2] != ' ' || !p[3])
+        return false;
+    *type = p[1];
+    sym->name = p + 3;
+    p += 3 + strcspn(p + 3, " \t\r");
+    if (*p == ' ')
+        return false;
+    *p = '\0';
+    return true;
+}
+
+/* A size is not in the list: each reaches to the next one. */
+static void reach_to_next(struct symbols *s)
+{
+    for (size_t i = 0; i + 1 < s->count; i++)
+        s->by_addr[i].size = s->by_addr[i + 1].addr - s->by_addr[i].addr;
+}
+
+static int parse_map(struct symbols *s)
+{
+    size_t lines = 1;
+
+    for (const char *p = s->map; *p; p++)
+        lines += *p == '\n';
+    if (make_room(s, lines))
+        return -ENOMEM;
+    for (char *next, *line = s->map; line; line = next) {
+        struct symbol sym = {0};
+        char type;
+
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (!*line)
+            continue;
+        if (!parse_line(line, &sym, &type))
+            return -ENOEXEC;
+        /* absolute: numbers, and a CPU's own data by its offset; undefined */
+        if (!strchr("aAUw", type))
+            s->by_addr[s->count++] = sym;
+    }
+    sort(s);
+    reach_to_next(s);
+    return s->count ? 0 : -ENOEXEC;
+}
+
+/* All of F as text; -ENOEXEC as soon as it is none (a disk image may be long).
+ * Its length is not known before: files of /proc have none. */
+static int read_text(struct symbols *s, FILE *f)
+{
+    size_t n = 0, got;
+
+    for (size_t room = 1u << 16; room <= MAP_BYTES_MAX; room *= 2) {
+        char *more = realloc(s->map, room + 1);
+
+        if (!more)
+            return -ENOMEM;
+        s->map = more;
+        got = fread(s->map + n, 1, room - n, f);
+        if (memchr(s->map + n, '\0', got))
+            return -ENOEXEC;
+        n += got;
+        s->map[n] = '\0';
+        if (n < room)
+            return 0;
+    }
+    return -EFBIG;
+}
+
+static int load_map(struct symbols *s, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    int err;
+
+    if (!f)
+        return -errno;
+    err = read_text(s, f);
+    fclose(f);
+    return err ? err : parse_map(s);
 }
 
 int symbols_load(struct symbols **out, const char *path)
 {
     struct symbols *s = calloc(1, sizeof(*s));
-    int err = -ENOEXEC;
+    int err;
 
     *out = NULL;
     if (!s)
         return -ENOMEM;
-    s->dwfl = dwfl_begin(&callbacks);
-    if (s->dwfl)
-        s->module = dwfl_report_offline(s->dwfl, "", path, -1);
-    if (s->module) {
-        dwfl_report_end(s->dwfl, NULL, NULL);
-        err = collect(s);
-    }
+    err = load_elf(s, path);
+    if (err == -ENOEXEC)
+        err = load_map(s, path);
     if (err) {
         symbols_free(s);
         return err;
@@ -108,6 +220,7 @@ void symbols_free(struct symbols *s)
         return;
     if (s->dwfl)
         dwfl_end(s->dwfl);
+    free(s->map);
     free(s->by_addr);
     free(s->by_name);
     free(s);
@@ -116,6 +229,11 @@ void symbols_free(struct symbols *s)
 void symbols_relocate(struct symbols *s, int64_t delta)
 {
     s->delta = delta;
+}
+
+int64_t symbols_delta(const struct symbols *s)
+{
+    return s ? s->delta : 0;
 }
 
 size_t symbols_count(const struct symbols *s)
@@ -186,7 +304,7 @@ bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
 {
     Dwfl_Line *l;
 
-    if (!s)
+    if (!s || !s->module)
         return false;
     l = dwfl_module_getsrc(s->module, addr - (uint64_t)s->delta);
     if (!l)

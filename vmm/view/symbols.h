@@ -1,6 +1,7 @@
 /*
  * Names, sizes and source lines of a guest's program, from its ELF file and
- * DWARF by elfutils.  Knows nothing of machines.
+ * DWARF by elfutils; or names alone from a list such as Linux' System.map.
+ * Knows nothing of machines.
  */
 #ifndef VMM_VIEW_SYMBOLS_H
 #define VMM_VIEW_SYMBOLS_H
@@ -8,7 +9,9 @@
 
 struct symbols;
 
-/* PATH is an ELF file.  0, or -errno: -ENOEXEC if it is not one. */
+/* PATH is an ELF file, or lines of an address, a letter and a name as nm,
+ * System.map and /proc/kallsyms have them.  0, or -errno: -ENOEXEC if it is
+ * neither. */
 int symbols_load(struct symbols **out, const char *path);
 void symbols_free(struct symbols *s); /* NULL: nothing */
 
@@ -16,6 +19,8 @@ void symbols_free(struct symbols *s); /* NULL: nothing */
 void symbols_relocate(struct symbols *s, int64_t delta);
 
 /* In all of these S may be NULL: nothing is known. */
+
+int64_t symbols_delta(const struct symbols *s);
 
 /* The symbol that holds ADDR and how far in; NULL if there is none. */
 const char *symbols_at(const struct symbols *s, uint64_t addr,
