@@ -11,7 +11,9 @@
 #include "gdbstub/packet.h"
 #include "gdbstub/target.h"
 
-#define GDB_ARGS_MAX 6u
+#define GDB_ARGS_MAX   6u
+#define GDB_FILES_MAX  16u    /* a client's descriptors for vFile */
+#define GDB_FILE_CHUNK 16384u /* bytes that one of them reads at once */
 
 /* What the client said it understands in qSupported. */
 enum gdb_feature {
@@ -31,6 +33,7 @@ struct gdb_session {
     bool running;      /* a resuming packet waits for its stop */
     bool detached;     /* the client took its leave */
     bool dead;         /* killed; only a restart helps */
+    unsigned files;    /* a bit for each open descriptor */
     struct strbuf body;
     int error; /* of REPLY_ERROR: a positive errno */
     char why[160];

@@ -96,15 +96,14 @@ enum gdb_reply gdb_mem_write_binary(struct gdb_session *s,
     return write(s, args->arg[0].number, data->text, data->len);
 }
 
-/* Finds WANT in [addr, addr + len): 1 and *AT, 0, or -1: memory ended. */
+/* Finds WANT in [addr, addr + len): 1 and *AT, 0, or -1: memory ended at *AT.
+ */
 static int search(struct gdb_session *s, uint64_t addr, uint64_t len,
                   const struct gdb_arg *want, uint64_t *at)
 {
     uint8_t window[2 * CHUNK];
     size_t have = 0;
 
-    if (!want->len || want->len > CHUNK)
-        return -1;
     for (;;) {
         size_t n = sizeof(window) - have;
         size_t got;
@@ -120,8 +119,10 @@ static int search(struct gdb_session *s, uint64_t addr, uint64_t len,
             *at = addr + (uint64_t)(hit - window);
             return 1;
         }
-        if (got < n)
+        if (got < n) {
+            *at = addr + have;
             return -1;
+        }
         if (!len || have < want->len)
             return 0;
         /* The last bytes may begin what is looked for. */
@@ -134,12 +135,16 @@ static int search(struct gdb_session *s, uint64_t addr, uint64_t len,
 
 enum gdb_reply gdb_search(struct gdb_session *s, const struct gdb_args *args)
 {
+    const struct gdb_arg *want = &args->arg[2];
     uint64_t at;
-    int found =
-        search(s, args->arg[0].number, args->arg[1].number, &args->arg[2], &at);
+    int found;
 
+    if (!want->len || want->len > CHUNK)
+        return gdb_fail(s, EINVAL, "search: 1 to %u bytes can be looked for",
+                        CHUNK);
+    found = search(s, args->arg[0].number, args->arg[1].number, want, &at);
     if (found < 0)
-        return no_memory(s, args->arg[0].number);
+        return no_memory(s, at);
     strbuf_printf(&s->body, "%d", found);
     if (found)
         strbuf_printf(&s->body, ",%llx", (unsigned long long)at);

@@ -73,8 +73,13 @@ enum gdb_reply gdb_symbols(struct gdb_session *s, const struct gdb_args *args)
 
 enum gdb_reply gdb_offsets(struct gdb_session *s, const struct gdb_args *args)
 {
+    unsigned long long by =
+        s->target.ops->load_offset
+            ? (unsigned long long)s->target.ops->load_offset(s->target.opaque)
+            : 0;
+
     (void)args;
-    strbuf_puts(&s->body, "Text=0;Data=0;Bss=0");
+    strbuf_printf(&s->body, "Text=%llx;Data=%llx;Bss=%llx", by, by, by);
     return GDB_REPLY_DATA;
 }
 

@@ -7,6 +7,8 @@
  */
 #ifndef GDBSTUB_TARGET_H
 #define GDBSTUB_TARGET_H
+#include <sys/types.h>
+
 #include "vmm/base/strbuf.h"
 
 #define GDB_REG_BYTES_MAX 16u
@@ -64,6 +66,11 @@ struct gdb_stop {
     uint64_t addr; /* of WATCH and its kin */
 };
 
+struct gdb_file_stat {
+    uint64_t size;
+    uint32_t mtime; /* seconds since 1970 */
+};
+
 /* What the commands of an agent expression print goes there. */
 typedef void gdb_print_fn(void *opaque, const char *text, size_t len);
 
@@ -105,6 +112,11 @@ struct gdb_target_ops {
     bool (*monitor)(void *t, const char *line, struct strbuf *out);
     void (*thread_info)(void *t, struct strbuf *out);
     const char *(*exec_file)(void *t); /* absolute path; NULL: not known */
+    /* Of that file: bytes read, or -errno.  Both are there if exec_file is. */
+    ssize_t (*file_read)(void *t, uint64_t offset, void *buf, size_t len);
+    int (*file_stat)(void *t, struct gdb_file_stat *st);
+    /* By how much addresses are more than that file says; NULL: by none. */
+    int64_t (*load_offset)(void *t);
     const char *(*memory_map)(void *t);
 };
 

@@ -1,11 +1,11 @@
 #include "gdbstub/target_vm.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gdbstub/agent.h"
+#include "gdbstub/exec_file.h"
 #include "gdbstub/regs.h"
 #include "vmm/view/command.h"
 
@@ -43,7 +43,7 @@ struct gdb_vm {
     gdb_print_fn *print;
     void *print_opaque;
     struct vm_point *points;
-    char exec_file[PATH_MAX]; /* "": none */
+    struct exec_file exec_file;
 };
 
 /* ---- registers ------------------------------------------------------------
@@ -570,7 +570,23 @@ static const char *exec_file(void *opaque)
 {
     const struct gdb_vm *t = opaque;
 
-    return t->exec_file[0] ? t->exec_file : NULL;
+    return t->exec_file.fd >= 0 ? t->exec_file.path : NULL;
+}
+
+static ssize_t file_read(void *opaque, uint64_t offset, void *buf, size_t len)
+{
+    return exec_file_read(&((struct gdb_vm *)opaque)->exec_file, offset, buf,
+                          len);
+}
+
+static int file_stat(void *opaque, struct gdb_file_stat *st)
+{
+    return exec_file_stat(&((struct gdb_vm *)opaque)->exec_file, st);
+}
+
+static int64_t load_offset(void *opaque)
+{
+    return symbols_delta(((struct gdb_vm *)opaque)->ctx.sym);
 }
 
 /* ---- life -----------------------------------------------------------------
@@ -598,6 +614,9 @@ static const struct gdb_target_ops ops = {
     .monitor = monitor,
     .thread_info = thread_info,
     .exec_file = exec_file,
+    .file_read = file_read,
+    .file_stat = file_stat,
+    .load_offset = load_offset,
     .memory_map = memory_map,
 };
 
@@ -630,9 +649,9 @@ static void find_exec_file(struct gdb_vm *t)
 {
     const char *path = vm_config(t->vm)->guest;
 
-    if (path && symbols_load(&t->ctx.sym, path) == 0 &&
-        !realpath(path, t->exec_file))
-        t->exec_file[0] = '\0';
+    t->exec_file.fd = -1;
+    if (path && symbols_load(&t->ctx.sym, path) == 0)
+        (void)exec_file_open(&t->exec_file, path);
 }
 
 int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
@@ -664,6 +683,7 @@ void gdb_vm_destroy(struct gdb_vm *t)
     point_remove_all(t);
     vm_remove_observer(t->vm, &t->observer);
     command_ctx_fini(&t->ctx);
+    exec_file_close(&t->exec_file);
     strbuf_fini(&t->xml);
     free(t);
 }

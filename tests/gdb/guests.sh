@@ -78,3 +78,212 @@ ASM
     gcc -m32 -g -c -o "$1.o" "$1.S" &&
         ld -m elf_i386 -T "$1.ld" -o "$1" "$1.o" && nm "$1" >"$1.sym"
 }
+
+# A disk that goes through the processor's modes: real, 16- and 32-bit
+# protected, paging, ring 3, V86 and back; then it powers off with status 7.
+# In each a function MODE_outer calls MODE_inner, which has a label MODE_leaf.
+make_modes() { # FILE: FILE.elf gets the symbols
+    cat >"$1.S" <<'ASM'
+    .set CS16, 0x08             # base 7c00h
+    .set DS16, 0x10
+    .set SS16, 0x18             # base 20000h
+    .set CS32, 0x20
+    .set DS32, 0x28
+    .set CS_USER, 0x33
+    .set DS_USER, 0x3b
+    .set TSS, 0x40
+    .set PD, 0x10000
+    .set PT, 0x11000
+    .set TSS_AT, 0x5000
+    .set IDT, 0x6000
+    .set POWER_OFF, 0xf4
+
+    .macro function name
+    .globl \name
+    .type \name, @function
+\name:
+    .endm
+    .macro frames16 mode
+    function \mode\()_outer
+    push %bp
+    mov %sp, %bp
+    push %ax
+    call \mode\()_inner
+    add $2, %sp
+    pop %bp
+    ret
+    .size \mode\()_outer, . - \mode\()_outer
+    function \mode\()_inner
+    push %bp
+    mov %sp, %bp
+    mov $0x1234, %ax
+    .globl \mode\()_leaf
+\mode\()_leaf:
+    nop
+    pop %bp
+    ret
+    .size \mode\()_inner, . - \mode\()_inner
+    .endm
+    .macro frames32 mode
+    function \mode\()_outer
+    push %ebp
+    mov %esp, %ebp
+    push %eax
+    call \mode\()_inner
+    add $4, %esp
+    pop %ebp
+    ret
+    .size \mode\()_outer, . - \mode\()_outer
+    function \mode\()_inner
+    push %ebp
+    mov %esp, %ebp
+    mov $0x12345678, %eax
+    .globl \mode\()_leaf
+\mode\()_leaf:
+    nop
+    pop %ebp
+    ret
+    .size \mode\()_inner, . - \mode\()_inner
+    .endm
+
+    .text
+    .code16
+    function _start
+    ljmp $0x07c0, $(1f - _start)
+1:  cli
+    mov $0x2000, %ax
+    mov %ax, %ss
+    mov $0x1000, %sp
+    xor %ax, %ax
+    mov %ax, %es
+    mov $0x7e00, %bx
+    mov $0x0203, %ax            # the rest: 3 sectors
+    mov $2, %cx
+    xor %dh, %dh
+    int $0x13
+    mov %cs, %ax
+    mov %ax, %ds
+    xor %bp, %bp
+    call real_outer
+    jmp on
+    .size _start, . - _start
+    frames16 real
+    .org 510
+    .byte 0x55, 0xaa
+
+    function on
+    lgdt gdtr - _start
+    mov %cr0, %eax
+    or $1, %al
+    mov %eax, %cr0
+    ljmp $CS16, $(prot16 - _start)
+    .size on, . - on
+    function prot16
+    mov $DS16, %ax
+    mov %ax, %ds
+    mov $SS16, %ax
+    mov %ax, %ss
+    mov $0x1000, %sp
+    call prot16_outer
+    ljmpl $CS32, $prot32
+    .size prot16, . - prot16
+    frames16 prot16
+
+    .code32
+    function prot32
+    mov $DS32, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    mov $0x90000, %esp
+    xor %ebp, %ebp
+    call prot32_outer
+    movl $(PT + 7), PD
+    mov $PT, %edi               # 4 MiB, one to one, for everybody
+    mov $7, %eax
+1:  stosl
+    add $0x1000, %eax
+    cmp $0x400007, %eax
+    jb 1b
+    mov $PD, %eax
+    mov %eax, %cr3
+    mov %cr0, %eax
+    or $0x80000000, %eax
+    mov %eax, %cr0
+    call paging_outer
+    movl $0x80000, TSS_AT + 4   # esp0
+    movl $DS32, TSS_AT + 8
+    movl $0x680000, TSS_AT + 100
+    mov $TSS, %ax
+    ltr %ax
+    lidt idtr
+    movl $(system_call + CS32 * 0x10000), IDT + 8 * 0x30
+    movl $0xee00, IDT + 8 * 0x30 + 4
+    movl $(general_protection + CS32 * 0x10000), IDT + 8 * 13
+    movl $0x8e00, IDT + 8 * 13 + 4
+    pushl $DS_USER
+    pushl $0x70000
+    pushl $2
+    pushl $CS_USER
+    pushl $user
+    iret
+    .size prot32, . - prot32
+    frames32 prot32
+    frames32 paging
+
+    function user
+    mov $DS_USER, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    xor %ebp, %ebp
+    call user_outer
+    int $0x30
+    .size user, . - user
+    frames32 user
+
+    function system_call
+    pushl $0                    # gs, fs, ds, es
+    pushl $0
+    pushl $0x07c0
+    pushl $0
+    pushl $0x3000               # ss:sp
+    pushl $0x1000
+    pushl $0x20002              # VM
+    pushl $0x07c0               # cs:ip
+    pushl $(v86 - _start)
+    iret
+    .size system_call, . - system_call
+
+    .code16
+    function v86
+    xor %bp, %bp
+    call v86_outer
+    int $0x31                   # not allowed: to general_protection
+    .size v86, . - v86
+    frames16 v86
+
+    .code32
+    function general_protection
+    mov $DS32, %eax
+    mov %eax, %ds
+    mov $3, %al
+    out %al, $POWER_OFF
+    hlt
+    .size general_protection, . - general_protection
+
+    .balign 8
+gdt: .quad 0
+    .quad 0x00009a007c00ffff, 0x000092007c00ffff, 0x000092020000ffff
+    .quad 0x00cf9a000000ffff, 0x00cf92000000ffff
+    .quad 0x00cffa000000ffff, 0x00cff2000000ffff
+    .quad 0x0000890050000067
+gdtr: .word . - gdt - 1
+    .long gdt
+idtr: .word 0x7ff
+    .long IDT
+    .org 2048
+ASM
+    gcc -m32 -g -c -o "$1.o" "$1.S" &&
+        ld -m elf_i386 -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
+        objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""raw.py RINGSIDE ACCEL REAL PROT: the stub by packets, also wrong ones."""
+"""raw.py RINGSIDE ACCEL REAL PROT MODES: the stub by packets, also wrong ones.
+"""
 import os
 import re
 import signal
@@ -12,13 +13,14 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from rsp import Client, Closed, escape, frame  # noqa: E402
 
-RINGSIDE, ACCEL, REAL, PROT = sys.argv[1:5]
+RINGSIDE, ACCEL, REAL, PROT, MODES = sys.argv[1:6]
 ONLY = os.environ.get("ONLY", "")
 WORK = tempfile.mkdtemp()
 SYMBOLS = {}
-with open(PROT + ".sym") as nm:
-    for line in nm:
-        SYMBOLS[line.split()[2]] = int(line.split()[0], 16)
+for image in PROT, MODES:
+    with open(image + ".sym") as nm:
+        for line in nm:
+            SYMBOLS[line.split()[2]] = int(line.split()[0], 16)
 # On an emulated machine everything takes its time.
 SLOWER = int(os.environ.get("SLOWER", "1"))
 
@@ -101,7 +103,7 @@ def test_unknown_packets():
     with Guest(PROT, "-S") as g:
         # bs aborts QEMU when nothing is recorded.
         for packet in ("bs", "bc", "vMustReplyEmpty", "qCat", "QNothing:1",
-                       "", "j", "vFile:open:41,0,0", "\x80\xff", "qXfer:a"):
+                       "", "j", "vFile:unlink:41", "\x80\xff", "qXfer:a"):
             assert g.c.ask(packet) == "", packet
         # A name longer than any buffer.
         for packet in ("q" + "A" * 100000,
@@ -184,6 +186,32 @@ def test_registers_round_trip():
                 g.c.monitor("segs")
 
 
+def test_registers_round_trip_in_each_mode():
+    with Guest(MODES, "-S") as g:
+        for mode in ("real", "prot16", "prot32", "paging", "user", "v86"):
+            g.to(mode + "_leaf")
+            g.number("eip")             # the description, anew
+            shown = {"paging": "prot32", "user": "prot32"}.get(mode, mode)
+            state = [g.c.monitor(view) for view in ("regs", "fpu", "segs")]
+            assert shown in g.c.monitor("regs") + bytes.fromhex(
+                g.c.ask("qThreadExtraInfo,p1.1")).decode(), mode
+            regs = g.c.ask("g")
+            assert g.c.ask("G" + regs) == "OK"
+            n = 0
+            while True:
+                value = g.c.ask("p%x" % n)
+                if value[0] == "E":
+                    break
+                assert g.c.ask("P%x=%s" % (n, value)) == "OK", (mode, n)
+                n += 1
+            assert n > 80, n
+            assert g.c.ask("g") == regs, mode
+            assert state == [g.c.monitor(view)
+                             for view in ("regs", "fpu", "segs")], mode
+        # It goes on as if nobody had been there.
+        assert g.c.run("vCont;c") == "W07;process:1"
+
+
 def test_fpu_order():
     with Guest(PROT, "-S") as g:
         g.to("loop")
@@ -222,6 +250,122 @@ def test_unmapped_memory():
         assert g.c.ask("m400000,4") == "00000000"
         assert g.c.ask("Qqemu.PhyMemMode:0") == "OK"
         assert "NOIRQ" in g.c.ask("qqemu.sstepbits")
+
+
+def test_search_and_checksum():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        # Memory ends at 400000h; a hole from there.
+        assert g.c.ask("M3fffec,14:" + b"needle, before a hole".hex()[:40]
+                       ) == "OK"
+        assert g.c.ask("qSearch:memory:300000;200000;needle") == "1,3fffec"
+        assert g.c.ask("qSearch:memory:300000;100000;hole") == "0"
+        reply = g.c.ask("qSearch:memory:300000;100001;holes")
+        assert reply.startswith("E.") and "0x400000" in reply, reply
+        assert g.c.ask("qSearch:memory:400000;10;a").startswith("E.")
+        assert g.c.ask("qSearch:memory:300000;ffffffffffffffff;nowhere"
+                       ).startswith("E.")
+        assert g.c.ask("qSearch:memory:300000;10;")[0] == "E"
+        assert g.c.ask("qCRC:3ffff0,10")[0] == "C"
+        reply = g.c.ask("qCRC:3ffff0,11")
+        assert reply.startswith("E."), reply
+        assert g.c.ask("qCRC:300000,ffffffffffffffff").startswith("E.")
+        assert g.c.ask("qCRC:300000,0") == "Cffffffff"
+        # As the manual's algorithm has it.
+        crc = 0xFFFFFFFF
+        for byte in bytes.fromhex(g.c.ask("m%x,10" % SYMBOLS["loop"])):
+            crc ^= byte << 24
+            for _ in range(8):
+                crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) \
+                    & 0xFFFFFFFF
+        assert g.c.ask("qCRC:%x,10" % SYMBOLS["loop"]) == "C%x" % crc
+        # By physical addresses there is no hole.
+        assert g.c.ask("Qqemu.PhyMemMode:1") == "OK"
+        assert g.c.ask("qSearch:memory:300000;200000;holes") == "0"
+        assert g.c.ask("qCRC:3ffff0,11")[0] == "C"
+
+
+def test_longest_packets():
+    with Guest(PROT, "-S") as g:
+        size = int(re.search("PacketSize=([0-9a-f]+)",
+                             g.c.ask("qSupported")).group(1), 16)
+        assert size >= 128 << 10
+        for extra, want in ((0, True), (1, False)):
+            count = (size + extra - len("X150000,1ffff:"))
+            body = b"X150000,%x:" % count + b"a" * count
+            assert len(body) == size + extra
+            reply = g.c.ask(body)
+            assert (reply == "OK") == want, (extra, reply)
+        # Answers are shortened, with an x for each byte escaped too.
+        half = size // 2 - 1
+        assert g.c.ask("m150000,%x" % size) == "61" * half
+        assert g.c.ask("M150000,4000:" + "7d" * 0x4000) == "OK"
+        assert g.c.ask_bytes("x150000,4000") == b"b" + b"}" * 0x4000
+        assert g.c.ask("m150000,0") == ""
+        assert g.c.ask_bytes("x150000,0") == b"b"
+
+
+def test_program_file():
+    def path(name):
+        return os.fsencode(name).hex()
+
+    with Guest(PROT, "-S") as g:
+        link = os.path.join(WORK, "link")
+        if not os.path.exists(link):
+            os.symlink(os.path.realpath(PROT), link)
+        name = g.c.ask("qXfer:exec-file:read:1:0,1000")[1:]
+        assert name == os.path.realpath(PROT), name
+        assert g.c.ask("vFile:setfs:0") == "F0"
+        # No name but the one that it said reaches the host's files.
+        for other in ("/etc/passwd", "/proc/self/maps", PROT + ".sym", "",
+                      link, os.path.dirname(name) + "/../" +
+                      "/".join(name.split("/")[-2:]), name + "\0", "x" * 9000):
+            reply = g.c.ask("vFile:open:%s,0,0" % path(other))
+            assert reply == "F-1,2", (other[:40], reply)
+            assert g.c.ask("vFile:readlink:%s" % path(other)) == "F-1,2"
+        for flags in (1, 2, 0x200, 0x601):
+            assert g.c.ask("vFile:open:%s,%x,1b6" % (path(name), flags)
+                           ) == "F-1,1e"
+        assert g.c.ask("vFile:open:%s,0,0" % path(name)) == "F0"
+        with open(PROT, "rb") as f:
+            want = f.read()
+        st = g.c.ask_bytes("vFile:fstat:0")
+        assert st[:4] == b"F40;" and len(st) == 68
+        assert int.from_bytes(st[4 + 28:4 + 36], "big") == len(want)
+        got = b""
+        while True:
+            reply = g.c.ask_bytes("vFile:pread:0,10000,%x" % len(got))
+            head, data = reply.split(b";", 1)
+            assert int(head[1:], 16) == len(data)
+            if not data:
+                break
+            got += data
+        assert got == want
+        assert g.c.ask("vFile:pwrite:0,0,x") == ""
+        assert g.c.ask("vFile:close:0") == "F0"
+        assert g.c.ask("vFile:pread:0,10,0") == "F-1,9"
+        # Another client does not find it open.
+        assert g.c.ask("vFile:open:%s,0,0" % path(name)) == "F0"
+        g.c.close()
+        g.connect()
+        assert g.c.ask("vFile:pread:0,10,0") == "F-1,9"
+    with Guest(REAL, "-S") as g:        # no program that gdb could read
+        assert "exec-file" not in g.c.ask("qSupported")
+        assert g.c.ask("vFile:open:%s,0,0" % path(os.path.realpath(REAL))
+                       ) == "F-1,2"
+
+
+def test_relocated():
+    with Guest(PROT, "-S") as g:
+        assert g.c.ask("qOffsets") == "Text=0;Data=0;Bss=0"
+        assert g.c.monitor("symbols relocate 0x2000000") == ""
+        want = "Text=2000000;Data=2000000;Bss=2000000"
+        assert g.c.ask("qOffsets") == want
+        g.c.close()                     # gdb asks when it connects
+        g.connect()
+        assert g.c.ask("qOffsets") == want
+        addr = SYMBOLS["loop"] + 0x2000000
+        assert "%x" % addr in g.c.monitor("print loop")
 
 
 def test_steps():
@@ -367,6 +511,20 @@ def test_client_vanishes():
         assert g.c.ask("qC") == "QCp1.1"
 
 
+def test_client_that_does_not_read():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        g.c.sock.settimeout(0.5)
+        try:
+            for _ in range(1000):       # 120 MB of answers
+                g.c.send("m100000,f000")
+        except OSError:
+            pass
+        g.c.close()
+        g.connect()
+        assert g.c.ask("qC") == "QCp1.1" and g.pc() == SYMBOLS["loop"]
+
+
 def test_detach_and_attach():
     with Guest(PROT, "-S") as g:
         g.to("loop")
@@ -415,6 +573,38 @@ def test_triple_fault():
             assert g.reg(g.number("vector")) == 6
         else:
             assert reply.startswith("T0b"), reply
+
+
+def test_stop_reply_only_when_asked():
+    with Guest(PROT, "-S") as g:
+        g.c.interrupt()                 # it has never run
+        g.c.interrupt()
+        assert g.c.ask("qC") == "QCp1.1"
+        assert g.c.ask("vCtrlC") == "OK"
+        assert g.c.ask("?").startswith("T")
+        assert g.c.ask("vCont;t:p1.1").startswith("T")
+        assert g.c.ask("qC") == "QCp1.1"
+        g.c.sock.settimeout(0.3)
+        try:
+            assert False, g.c.recv()
+        except socket.timeout:
+            pass
+
+
+def test_step_policy():
+    """QEMU's bits: whether a step may land in an interrupt's handler."""
+    with Guest(PROT, "-S") as g:
+        assert g.c.ask("qqemu.sstep") == "0x7"
+        for text, want in (("5", "0x5"), ("1", "0x1"), ("0x7", None),
+                           ("8", None), ("", None), ("7", "0x7")):
+            reply = g.c.ask("Qqemu.sstep=" + text)
+            assert (reply == "OK") == (want is not None), (text, reply)
+            if want:
+                assert g.c.ask("qqemu.sstep") == want
+        for text in ("2", "", "x", "1 "):
+            reply = g.c.ask("Qqemu.PhyMemMode:" + text)
+            assert reply == "OK" if text == "2" else reply[0] == "E", reply
+        assert g.c.ask("qqemu.PhyMemMode") == "1"
 
 
 def test_catch():

@@ -13,7 +13,8 @@ fi
 dir=$BUILD/tests/gdb
 mkdir -p "$dir"
 if [ -z "${MADE:-}" ]; then # else they were brought along
-    make_real "$dir/real.img" && make_prot "$dir/prot.elf" || exit 1
+    make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
+        make_modes "$dir/modes.img" || exit 1
 fi
 status=0
 for accel in ${ACCELS:-bt kvm}; do
@@ -23,6 +24,6 @@ for accel in ${ACCELS:-bt kvm}; do
         continue
     fi
     ONLY=${ONLY_RAW:-} python3 tests/gdb/raw.py "$ringside" "$accel" \
-        "$dir/real.img" "$dir/prot.elf" || status=1
+        "$dir/real.img" "$dir/prot.elf" "$dir/modes.img" || status=1
 done
 exit $status

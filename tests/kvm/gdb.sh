@@ -9,7 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 
 dir=$BUILD/tests/gdb
 mkdir -p "$dir"
-make_real "$dir/real.img" && make_prot "$dir/prot.elf" || exit 1
+make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
+    make_modes "$dir/modes.img" || exit 1
 if ! command -v python3 >/dev/null; then
     skip kvm-gdb "no python3"
     exit 0
@@ -27,10 +28,11 @@ mapfile -t modules < <("$python" -X importtime -c 'import socket, subprocess, \
     done)
 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-400} tests/kvm-host.sh "$ringside" \
     "$python" "$lib/os.py" "${modules[@]}" "$dir/real.img" "$dir/prot.elf" \
-    "$dir/prot.elf.sym" tests/gdb/raw.py tests/gdb/rsp.py -- \
+    "$dir/prot.elf.sym" "$dir/modes.img" "$dir/modes.img.sym" \
+    tests/gdb/raw.py tests/gdb/rsp.py -- \
     env SLOWER=5 ONLY="${ONLY_RAW:-}" PYTHONDONTWRITEBYTECODE=1 \
     "$python" tests/gdb/raw.py \
-    "$ringside" kvm "$dir/real.img" "$dir/prot.elf"
+    "$ringside" kvm "$dir/real.img" "$dir/prot.elf" "$dir/modes.img"
 status=$?
 if [ $status -eq 77 ]; then
     skip kvm-gdb "there is no complete KVM to be had here"

@@ -20,6 +20,7 @@ struct fake {
     struct gdb_stop stop;
     bool killed;
     char monitored[128];
+    int64_t load_offset;
 };
 
 static const char *fake_describe(void *t, const char *annex, bool anew)
@@ -180,6 +181,30 @@ static const char *fake_text(void *t)
     return "/some/where";
 }
 
+/* The file /some/where: 100000 bytes, each the low part of its offset. */
+static ssize_t fake_file_read(void *t, uint64_t offset, void *buf, size_t len)
+{
+    (void)t;
+    if (offset >= 100000)
+        return 0;
+    len = len < 100000 - offset ? len : (size_t)(100000 - offset);
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)(offset + i);
+    return (ssize_t)len;
+}
+
+static int fake_file_stat(void *t, struct gdb_file_stat *st)
+{
+    (void)t;
+    *st = (struct gdb_file_stat){.size = 100000, .mtime = 0x12345678};
+    return 0;
+}
+
+static int64_t fake_load_offset(void *t)
+{
+    return ((struct fake *)t)->load_offset;
+}
+
 static const struct gdb_target_ops fake_ops = {
     .describe = fake_describe,
     .reg_size = fake_reg_size,
@@ -201,6 +226,9 @@ static const struct gdb_target_ops fake_ops = {
     .kill = fake_kill,
     .monitor = fake_monitor,
     .exec_file = fake_text,
+    .file_read = fake_file_read,
+    .file_stat = fake_file_stat,
+    .load_offset = fake_load_offset,
     .memory_map = fake_text,
 };
 

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -35,6 +37,8 @@ static const char *ask(const char *packet)
                ? strbuf_str(&session.body)
                : NULL;
 }
+
+#define FILE_NAME "2f736f6d652f7768657265" /* /some/where */
 
 /* clang-format off */
 static const struct {
@@ -81,12 +85,27 @@ static const struct {
     { "qCRC:1000,4", "C6b6dc92a" }, { "qCRC:0,4", "E0e" },
     { "qSearch:memory:1000;100;\x05\x06", "1,1005" },
     { "qSearch:memory:1000;100;\x06\x05", "0" },
-    { "qSearch:memory:1000;100;", "E0e" },
+    { "qSearch:memory:1000;100;", "E16" },
     { "qRcmd,", "OK" }, { "qRcmd,6869", "736169640a" }, { "qRcmd,6", "E16" },
     { "Qqemu.PhyMemMode:1", "OK" }, { "qqemu.PhyMemMode", "1" },
     { "Qqemu.PhyMemMode:0", "OK" }, { "qqemu.sstep", "0x7" },
     { "qqemu.sstepbits", "ENABLE=1,NOIRQ=2,NOTIMER=4" },
     { "Qqemu.sstep=1", "OK" }, { "Qqemu.sstep=8", "E16" },
+    { "vFile:setfs:0", "F0" }, { "vFile:setfs:5", "F-1,2" },
+    { "vFile:open:" FILE_NAME ",0,0", "F0" },
+    { "vFile:open:" FILE_NAME "00,0,0", "F-1,2" },
+    { "vFile:open:" FILE_NAME ",1,0", "F-1,1e" }, /* to write */
+    { "vFile:open:" FILE_NAME ",601,1b6", "F-1,1e" },
+    { "vFile:open:2f6574632f706173737764,0,0", "F-1,2" }, /* /etc/passwd */
+    { "vFile:open:2f736f6d652f2e2e2f736f6d652f7768657265,0,0", "F-1,2" },
+    { "vFile:open:,0,0", "F-1,2" }, { "vFile:open:zz,0,0", "F-1,2" },
+    { "vFile:open:" FILE_NAME, "E16" }, { "vFile:pread:0,1", "E16" },
+    { "vFile:pread:0,10,0", "F-1,9" }, { "vFile:fstat:0", "F-1,9" },
+    { "vFile:close:0", "F-1,9" }, { "vFile:close:ffffffffffffffff", "F-1,9" },
+    { "vFile:readlink:" FILE_NAME, "F-1,16" },
+    { "vFile:readlink:2f6574632f706173737764", "F-1,2" },
+    { "vFile:pwrite:0,0,x", "" }, { "vFile:unlink:" FILE_NAME, "" },
+    { "vFile:stat:" FILE_NAME, "" }, { "vFile:", "" },
     { "vAttach;1", "T05thread:1;core:0;00:11111111;01:22222222;" },
     { "vAttach;2", "E03" }, { "vKill;2", "E03" }, { "QStartNoAckMode", "OK" },
 };
@@ -136,6 +155,128 @@ static void test_features(void **state)
     fake.stop.reason = GDB_REASON_HWBREAK; /* not announced: not said */
     assert_null(strstr(ask("?"), "hwbreak"));
     assert_memory_equal(ask("m0,1"), "E.no memory at 0", 16);
+}
+
+/* Whatever is announced is understood, and what need not be is not. */
+static void test_announced(void **state)
+{
+    static const char *const asked[][2] = {
+        {"QStartNoAckMode+", "QStartNoAckMode"},
+        {"vContSupported+", "vCont?"},
+        {"binary-upload+", "x1000,1"},
+        {"qXfer:features:read+", "qXfer:features:read:target.xml:0,1"},
+        {"qXfer:threads:read+", "qXfer:threads:read::0,1"},
+        {"qXfer:memory-map:read+", "qXfer:memory-map:read::0,1"},
+        {"qXfer:exec-file:read+", "qXfer:exec-file:read:1:0,1"},
+        {"ConditionalBreakpoints+", "Z0,1000,1;X1,27"},
+        {"BreakpointCommands+", "Z0,1000,1;cmds:0,X1,27"},
+        {"multiprocess+", "Hgp1.1"},
+        {"PacketSize=20000", ""}, /* these ask for nothing */
+        {"swbreak+", ""},
+        {"hwbreak+", ""},
+        {"error-message+", ""},
+    };
+    char all[1024];
+    unsigned found = 0;
+
+    (void)state;
+    snprintf(all, sizeof(all), "%s", ask("qSupported"));
+    for (char *word = strtok(all, ";"); word; word = strtok(NULL, ";")) {
+        size_t i = 0;
+
+        while (i < ARRAY_SIZE(asked) && strcmp(asked[i][0], word) != 0)
+            i++;
+        if (i == ARRAY_SIZE(asked))
+            fail_msg("%s is announced, but nobody asks for it", word);
+        if (asked[i][1][0]) {
+            const char *reply = ask(asked[i][1]);
+
+            if (!reply || !*reply || *reply == 'E')
+                fail_msg("%s: %s answers %s", word, asked[i][1], reply);
+        }
+        found++;
+    }
+    assert_int_equal(found, ARRAY_SIZE(asked));
+}
+
+/* Each row of the table, told nonsense: an error or nothing, and no effect. */
+static void test_malformed(void **state)
+{
+    static const char *const numbers[] = {
+        "",          "z",  "-",
+        ",",         "1,", ",1",
+        "1;",        "1:", "10000000000000000",
+        "1,2,3,4,5", "1 ", "\xff",
+        "0x1",       "1=", "1.1",
+    };
+
+    for (size_t i = 0; gdb_command_nth(i); i++) {
+        const struct gdb_command *cmd = gdb_command_nth(i);
+        const char *schema = cmd->schema + (cmd->schema[0] == '?');
+
+        for (size_t k = 0; k < ARRAY_SIZE(numbers); k++) {
+            struct gdb_args args;
+            char packet[128];
+            const char *reply;
+            size_t len = strlen(numbers[k]);
+
+            setup(state);
+            snprintf(packet, sizeof(packet), "%s%s", cmd->prefix, numbers[k]);
+            reply = ask(packet);
+            if (gdb_command_find(packet) == cmd && schema[0] != 'S' &&
+                !gdb_args_parse(cmd->schema, numbers[k], len, &args) &&
+                (!reply || (*reply && *reply != 'E')))
+                fail_msg("%s: %s", packet, reply ? reply : "no reply");
+            if (reply && *reply == 'E')
+                assert_true(!fake.running && !fake.killed && !fake.points &&
+                            !fake.restarts && fake.reg[0] == 0x11111111);
+            teardown(state);
+        }
+    }
+}
+
+/* Several descriptors, and all of the file in pieces. */
+static void test_file(void **state)
+{
+    char packet[64];
+    size_t at = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < GDB_FILES_MAX; i++) {
+        char want[8];
+
+        snprintf(want, sizeof(want), "F%x", i);
+        assert_string_equal(ask("vFile:open:" FILE_NAME ",0,0"), want);
+    }
+    assert_string_equal(ask("vFile:open:" FILE_NAME ",0,0"), "F-1,18");
+    assert_string_equal(ask("vFile:close:3"), "F0");
+    assert_string_equal(ask("vFile:close:3"), "F-1,9");
+    assert_string_equal(ask("vFile:pread:3,10,0"), "F-1,9");
+    assert_string_equal(ask("vFile:open:" FILE_NAME ",0,0"), "F3");
+    assert_memory_equal(ask("vFile:pread:3,4,20"), "F4; !\"}\3", 8);
+    for (;;) {
+        snprintf(packet, sizeof(packet), "vFile:pread:3,fffff,%zx", at);
+        size_t n = strtoul(ask(packet) + 1, NULL, 16);
+
+        if (!n)
+            break;
+        at += n;
+    }
+    assert_int_equal(at, 100000);
+    assert_string_equal(ask("vFile:pread:3,10,ffffffffffffffff"), "F0;");
+    assert_memory_equal(ask("vFile:fstat:3"), "F40;", 4);
+    assert_memory_equal(session.body.text + 4 + 8, "\0\0\x81}\4", 5);
+    assert_int_equal((uint8_t)session.body.text[session.body.len - 1], 0x78);
+}
+
+static void test_offsets(void **state)
+{
+    (void)state;
+    fake.load_offset = 0x1000000;
+    assert_string_equal(ask("qOffsets"),
+                        "Text=1000000;Data=1000000;Bss=1000000");
+    fake.load_offset = -0x1000;
+    assert_memory_equal(ask("qOffsets"), "Text=fffffffffffff000;", 22);
 }
 
 static void test_running(void **state)
@@ -212,6 +353,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test_setup_teardown(test_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_running, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_of_life, setup, teardown),

@@ -102,6 +102,13 @@ static void test_runs(void **state)
     /* 6 and 7 repeats would be # and $: they are said with fewer. */
     assert_frame("0000000", "$0*\"0#ac");
     assert_frame("00000000", "$0*\"00#dc");
+    /* 14 and 16 are + and -, which a count may be; 97 is the last, ~. */
+    assert_frame("00000000000000A", "$0**A#c5");
+    assert_frame("000000000000000A", "$0*+A#c6");
+    assert_frame("0000000000000000A", "$0*,A#c7");
+    assert_frame("00000000000000000A", "$0*-A#c8");
+    /* A * of the body's own comes escaped: the body is binary data. */
+    assert_frame("}\n}\n}\n", "$}\n}\n}\n#95");
 }
 
 /* Every length comes back as it was. */
