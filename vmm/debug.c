@@ -1,336 +1,16 @@
-/* Stop points and run control.  See debug.h. */
-#include "vmm/debug.h"
-
+/* Run control.  See debug.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/debug_impl.h"
 #include "vmm/host/hostio.h"
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
-struct debug {
-    struct vm *vm;
-    struct vm_observer observer;
-    struct debug_point *point; /* in order of id */
-    size_t points;
-    int next_id;
-    struct debug_stop stop;
-    struct exit_lap lap;
-    atomic_bool interrupted;
-    bool running;
-
-    /* The points as the accelerator has them; which point is bp[i]. */
-    struct debug_bp *bp;
-    struct debug_wp *wp;
-    int *bp_id;
-    size_t bps;
-    struct debug_ctl ctl; /* of the run at hand */
-
-    /* What happened in the run at hand. */
-    int hit_id; /* a point that bp_check or the observer let stop */
-    struct vm_exit catch_exit;
-    bool triple_fault;
-    unsigned causes;
-    struct fault_cause cause[3];
-    struct x86_state before_fault;
-    bool has_before;
-
-    /* Internal breakpoint of OVER, FINISH and TO: reached with sp >= min_sp */
-    bool goal_set;
-    uint64_t goal, goal_min_sp;
-};
-
-#define GOAL_ID (-1) /* stands for the internal breakpoint */
-
-/* ---- points ---------------------------------------------------------------
- */
-
-void debug_point_init(struct debug_point *p, enum debug_point_kind kind,
-                      uint64_t addr)
-{
-    *p = (struct debug_point){
-        .kind = kind,
-        .addr = addr,
-        .len = kind == DEBUG_POINT_CATCH ? 0 : 1,
-        .filter = {.cpl = -1, .mode = -1},
-    };
-}
-
-/* Exits that KVM handles inside the processor or the kernel. */
-static bool kvm_shows(enum vm_exit_kind kind)
-{
-    return kind == VM_EXIT_PIO || kind == VM_EXIT_MMIO || kind == VM_EXIT_HLT ||
-           kind == VM_EXIT_TRIPLE_FAULT || kind == VM_EXIT_EXTINT ||
-           kind == VM_EXIT_RDMSR || kind == VM_EXIT_WRMSR;
-}
-
-static int check_point(const struct debug *d, const struct debug_point *p,
-                       char *why, size_t len)
-{
-    bool kvm = vm_vcpu(d->vm)->ops == &accel_kvm;
-
-    if (p->kind == DEBUG_POINT_CATCH && kvm && !kvm_shows(p->exit)) {
-        snprintf(why, len, "KVM does not report %s; use --accel bt",
-                 vm_exit_name(p->exit));
-        return -ENOTSUP;
-    }
-    if (p->kind == DEBUG_POINT_WATCH &&
-        (p->len == 0 || !(p->read || p->write))) {
-        snprintf(why, len, "a watchpoint needs a length, and read or write");
-        return -EINVAL;
-    }
-    return 0;
-}
-
-int debug_add(struct debug *d, const struct debug_point *p, char *why,
-              size_t len)
-{
-    struct debug_point *grown;
-    int err = check_point(d, p, why, len);
-
-    if (err)
-        return err;
-    grown = reallocarray(d->point, d->points + 1, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    d->point = grown;
-    d->point[d->points] = *p;
-    d->point[d->points].id = d->next_id;
-    d->points++;
-    return d->next_id++;
-}
-
-struct debug_point *debug_find(struct debug *d, int id)
-{
-    for (size_t i = 0; i < d->points; i++)
-        if (d->point[i].id == id)
-            return &d->point[i];
-    return NULL;
-}
-
-struct debug_point *debug_nth(struct debug *d, size_t n)
-{
-    return n < d->points ? &d->point[n] : NULL;
-}
-
-static void remove_at(struct debug *d, size_t i)
-{
-    d->points--;
-    memmove(&d->point[i], &d->point[i + 1],
-            (d->points - i) * sizeof(d->point[0]));
-}
-
-int debug_remove(struct debug *d, int id)
-{
-    struct debug_point *p = debug_find(d, id);
-
-    if (!p)
-        return -ENOENT;
-    remove_at(d, (size_t)(p - d->point));
-    return 0;
-}
-
-void debug_remove_owner(struct debug *d, const void *owner)
-{
-    for (size_t i = d->points; i-- > 0;)
-        if (d->point[i].owner == owner)
-            remove_at(d, i);
-}
-
-/* ---- hits -----------------------------------------------------------------
- */
-
-static uint64_t stack_linear(const struct x86_state *st)
-{
-    uint64_t sp = st->gpr[X86_RSP];
-
-    if (x86_mode(st) == X86_MODE_LONG64)
-        return sp;
-    if (!(st->seg[X86_SS].attr & X86_SEG_DB))
-        sp &= 0xffff;
-    return st->seg[X86_SS].base + (sp & 0xffffffffu);
-}
-
-static bool filter_passes(const struct debug_filter *f,
-                          const struct x86_state *st)
-{
-    if (f->has_cr3 && f->cr3 != st->cr3)
-        return false;
-    if (f->cpl >= 0 && (unsigned)f->cpl != x86_cpl(st))
-        return false;
-    return f->mode < 0 || (enum x86_mode)f->mode == x86_mode(st);
-}
-
-/* Counts a hit of P; true if it stops the guest. */
-static bool point_hits(struct debug *d, struct debug_point *p,
-                       const struct x86_state *st)
-{
-    if (p->disabled || !filter_passes(&p->filter, st))
-        return false;
-    if (p->kind == DEBUG_POINT_SEGOFF &&
-        p->selector != st->seg[X86_CS].selector)
-        return false;
-    if (p->condition && !p->condition(p->condition_opaque, d, st))
-        return false;
-    p->hits++;
-    if (p->ignore) {
-        p->ignore--;
-        return false;
-    }
-    d->hit_id = p->id;
-    return true;
-}
-
-static bool goal_hits(struct debug *d, const struct x86_state *st)
-{
-    if (stack_linear(st) < d->goal_min_sp)
-        return false;
-    d->hit_id = GOAL_ID;
-    return true;
-}
-
-/* The accelerator asks this in the middle of a run. */
-static bool bp_check(void *opaque, size_t index, const struct x86_state *st)
-{
-    struct debug *d = opaque;
-    struct debug_point *p;
-
-    assert(index < d->bps);
-    if (d->bp_id[index] == GOAL_ID)
-        return goal_hits(d, st);
-    p = debug_find(d, d->bp_id[index]);
-    return p && point_hits(d, p, st);
-}
-
-/* The value a CATCH compares, and whether its direction fits. */
-static bool catch_matches(const struct debug_point *p, const struct vm_exit *e)
-{
-    uint64_t value = 0;
-
-    if (p->kind != DEBUG_POINT_CATCH || p->exit != e->kind)
-        return false;
-    switch (e->kind) {
-    case VM_EXIT_PIO:
-        if ((p->read || p->write) && !(e->u.pio.out ? p->write : p->read))
-            return false;
-        value = e->u.pio.port;
-        break;
-    case VM_EXIT_MMIO:
-        if ((p->read || p->write) && !(e->u.mmio.write ? p->write : p->read))
-            return false;
-        value = e->u.mmio.gpa;
-        break;
-    case VM_EXIT_RDMSR:
-    case VM_EXIT_WRMSR:
-        value = e->u.msr.index;
-        break;
-    case VM_EXIT_EXCEPTION:
-    case VM_EXIT_EXTINT:
-    case VM_EXIT_SOFT_INT:
-        value = e->u.exception.vector;
-        break;
-    case VM_EXIT_CR_ACCESS:
-    case VM_EXIT_DR_ACCESS:
-    case VM_EXIT_SEG_LOAD:
-        if ((p->read || p->write) && !(e->u.reg.write ? p->write : p->read))
-            return false;
-        value = e->u.reg.reg;
-        break;
-    default:
-        break;
-    }
-    return p->len == 0 || value - p->addr < p->len;
-}
-
-static void note_triple_fault(struct debug *d, const struct vm_exit *e)
-{
-    d->triple_fault = true;
-    d->causes = e->u.triple.causes;
-    assert(d->causes <= ARRAY_SIZE(d->cause));
-    for (unsigned i = 0; i < d->causes; i++)
-        d->cause[i] = e->u.triple.cause[i];
-    d->has_before = e->u.triple.before;
-    if (d->has_before)
-        d->before_fault = *e->u.triple.before;
-    vm_cancel_reset(d->vm);
-}
-
-static enum run_next see_exit(void *opaque, const struct vm_exit *e,
-                              uint64_t ns)
-{
-    struct debug *d = opaque;
-    struct x86_state st;
-
-    (void)ns;
-    if (!d->running)
-        return RUN_AGAIN;
-    if (e->kind == VM_EXIT_TRIPLE_FAULT) {
-        note_triple_fault(d, e);
-        return RUN_STOP;
-    }
-    for (size_t i = 0; i < d->points; i++) {
-        if (!catch_matches(&d->point[i], e))
-            continue;
-        if (vm_get_state(d->vm, &st) == 0 && point_hits(d, &d->point[i], &st)) {
-            d->catch_exit = *e;
-            return RUN_STOP;
-        }
-    }
-    return RUN_AGAIN;
-}
-
 /* ---- one leg: arm, run, look ----------------------------------------------
  */
-
-static uint64_t exec_address(const struct debug *d, const struct debug_point *p)
-{
-    struct x86_state st;
-
-    if (p->kind != DEBUG_POINT_SEGOFF)
-        return p->addr;
-    /* Real and V86 mode: by arithmetic.  Else by the segment's base now. */
-    if (vm_get_state(d->vm, &st) < 0 || x86_mode(&st) <= X86_MODE_V86)
-        return ((uint64_t)p->selector << 4) + p->addr;
-    if (st.seg[X86_CS].selector == p->selector)
-        return st.seg[X86_CS].base + p->addr;
-    return p->addr; /* a flat segment is what protected code has */
-}
-
-static void arm_points(struct debug *d, struct debug_ctl *ctl)
-{
-    d->bp = reallocarray(d->bp, d->points + 1, sizeof(*d->bp));
-    d->wp = reallocarray(d->wp, d->points + 1, sizeof(*d->wp));
-    d->bp_id = reallocarray(d->bp_id, d->points + 1, sizeof(*d->bp_id));
-    assert(d->bp && d->wp && d->bp_id);
-    /* Padding too: accelerators compare with what they had. */
-    memset(d->bp, 0, (d->points + 1) * sizeof(*d->bp));
-    memset(d->wp, 0, (d->points + 1) * sizeof(*d->wp));
-    for (size_t i = 0; i < d->points; i++) {
-        const struct debug_point *p = &d->point[i];
-
-        if (p->disabled || p->kind == DEBUG_POINT_CATCH)
-            continue;
-        if (p->kind == DEBUG_POINT_WATCH) {
-            d->wp[ctl->wps++] =
-                (struct debug_wp){p->addr, p->len, p->read, p->write};
-            continue;
-        }
-        d->bp_id[ctl->bps] = p->id;
-        d->bp[ctl->bps++] =
-            (struct debug_bp){exec_address(d, p), p->kind == DEBUG_POINT_PHYS};
-    }
-    if (d->goal_set) {
-        d->bp_id[ctl->bps] = GOAL_ID;
-        d->bp[ctl->bps++] = (struct debug_bp){d->goal, false};
-    }
-    d->bps = ctl->bps;
-    ctl->bp = d->bp;
-    ctl->wp = d->wp;
-    ctl->bp_check = bp_check;
-    ctl->bp_opaque = d;
-}
 
 /* What a leg ended in. */
 enum leg {
@@ -363,7 +43,6 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
         [DEBUG_POINT_WATCH] = DEBUG_REASON_WATCHPOINT,
         [DEBUG_POINT_CATCH] = DEBUG_REASON_CATCH,
     };
-    const struct vm_exit *last = vm_last_exit(d->vm);
     struct debug_point *p = debug_find(d, id);
     struct debug_stop *s = &d->stop;
 
@@ -374,8 +53,8 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
     s->both = p->read && p->write;
     s->exit = d->catch_exit;
     if (p->kind == DEBUG_POINT_WATCH) {
-        s->gla = last->u.debug.gla;
-        s->write = last->u.debug.write;
+        s->gla = d->touch.first;
+        s->write = d->touch.write;
     }
     snprintf(s->text, sizeof(s->text), "%s %d at %#llx",
              debug_reason_name(s->reason), id,
@@ -384,26 +63,38 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
         debug_remove(d, id);
 }
 
-static bool overlaps(const struct debug_point *p, uint64_t gla)
+static bool touch_stops(struct debug *d, const struct debug_touch *t,
+                        const struct x86_state *st)
 {
-    return p->kind == DEBUG_POINT_WATCH && gla + 16 > p->addr &&
-           gla < p->addr + p->len;
+    for (size_t i = 0; i < d->points; i++) {
+        struct debug_point *p = &d->point[i];
+
+        if (!debug_point_touched(p, t) || !debug_point_hits(d, p, st))
+            continue;
+        d->touch = *t;
+        d->touch.first = t->gla > p->addr ? t->gla : p->addr;
+        stop_at_point(d, p->id, st);
+        return true;
+    }
+    return false;
 }
 
-/* Is BP where ST stands?  Asked before its condition is. */
-static bool bp_is_at(const struct debug *d, const struct debug_bp *bp,
-                     const struct x86_state *st)
+/* KVM names one of the bytes its register watches, and guesses the rest. */
+static bool watch_stops(struct debug *d, const struct vm_exit *e,
+                        const struct x86_state *st)
 {
-    struct x86_phys phys = mem_phys(vm_vcpu(d->vm)->mem);
-    struct x86_paging paging;
-    struct x86_walk walk;
+    const struct debug_touch named[] = {
+        {.gla = e->u.debug.gla, .len = 1, .write = e->u.debug.write},
+        {.gla = e->u.debug.gla, .len = 1, .write = !e->u.debug.write},
+    };
 
-    if (!bp->phys)
-        return bp->addr == x86_linear_rip(st);
-    x86_paging_init(&paging, st);
-    x86_walk(&walk, &paging, &phys, x86_linear_rip(st),
-             (struct x86_access){.no_check = true});
-    return walk.result == X86_WALK_OK && walk.gpa == bp->addr;
+    for (unsigned i = 0; i < e->u.debug.touches; i++)
+        if (touch_stops(d, &e->u.debug.touch[i], st))
+            return true;
+    for (unsigned i = 0; !e->u.debug.touches && i < ARRAY_SIZE(named); i++)
+        if (touch_stops(d, &named[i], st))
+            return true;
+    return false;
 }
 
 /* The points under a hit the accelerator reported without asking. */
@@ -412,20 +103,15 @@ static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
 {
     uint64_t at = x86_linear_rip(st);
 
-    if (e->u.debug.hits & DEBUG_HIT_WATCH)
-        for (size_t i = 0; i < d->points; i++)
-            if (overlaps(&d->point[i], e->u.debug.gla) &&
-                point_hits(d, &d->point[i], st)) {
-                stop_at_point(d, d->point[i].id, st);
-                return LEG_STOPPED;
-            }
+    if ((e->u.debug.hits & DEBUG_HIT_WATCH) && watch_stops(d, e, st))
+        return LEG_STOPPED;
     if (e->u.debug.hits & DEBUG_HIT_BREAKPOINT) {
-        if (d->goal_set && at == d->goal && goal_hits(d, st))
+        if (d->goal_set && at == d->goal && debug_goal_hits(d, st))
             return LEG_DONE;
         for (size_t i = 0; i < d->bps; i++)
-            if (d->bp_id[i] != GOAL_ID && bp_is_at(d, &d->bp[i], st) &&
-                bp_check(d, i, st)) {
-                stop_at_point(d, d->bp_id[i], st);
+            if (d->armed[i].id != GOAL_ID && debug_bp_is_at(d, &d->bp[i], st) &&
+                debug_bp_check(d, i, st)) {
+                stop_at_point(d, d->armed[i].id, st);
                 return LEG_STOPPED;
             }
     }
@@ -490,7 +176,7 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
     enum leg leg;
 
     if (points)
-        arm_points(d, ctl);
+        debug_arm_points(d, ctl);
     d->ctl = *ctl;
     d->hit_id = 0;
     d->triple_fault = false;
@@ -523,7 +209,7 @@ static enum leg step_leg(struct debug *d, bool into_interrupts, int *err)
         .stop_icount = UINT64_MAX,
     };
 
-    arm_points(d, &ctl); /* for the watchpoints */
+    debug_arm_points(d, &ctl); /* for the watchpoints */
     ctl.bps = d->bps = 0;
     return run_leg(d, &ctl, false, err);
 }
@@ -577,7 +263,7 @@ static enum leg over_leg(struct debug *d, bool into_interrupts, int *err)
         return step_leg(d, into_interrupts, err);
     d->goal_set = true;
     d->goal = x86_linear_rip(&st) + insn.len;
-    d->goal_min_sp = stack_linear(&st);
+    d->goal_min_sp = debug_stack_linear(&st);
     leg = free_leg(d, UINT64_MAX, err);
     d->goal_set = false;
     return leg;
@@ -591,14 +277,14 @@ static enum leg finish_leg(struct debug *d, int *err)
     enum leg leg = LEG_DONE;
 
     vm_get_state(d->vm, &st);
-    frame = stack_linear(&st);
+    frame = debug_stack_linear(&st);
     while (leg != LEG_STOPPED) {
         bool ret = insn_here(d, &st, &insn) &&
                    (insn.kind == X86_INSN_RET || insn.kind == X86_INSN_IRET);
 
         leg = over_leg(d, false, err);
         vm_get_state(d->vm, &st);
-        if (ret && leg == LEG_DONE && stack_linear(&st) > frame)
+        if (ret && leg == LEG_DONE && debug_stack_linear(&st) > frame)
             return leg;
     }
     return leg;
@@ -690,7 +376,7 @@ void debug_rearm(struct debug *d)
     if (!d->running)
         return;
     ctl.bps = ctl.wps = 0;
-    arm_points(d, &ctl);
+    debug_arm_points(d, &ctl);
     if (!breakpoints)
         ctl.bps = d->bps = 0;
     d->ctl = ctl;
@@ -759,7 +445,7 @@ int debug_create(struct debug **out, struct vm *vm)
         return -ENOMEM;
     d->vm = vm;
     d->next_id = 1;
-    d->observer = (struct vm_observer){.on_exit = see_exit, .opaque = d};
+    d->observer = (struct vm_observer){.on_exit = debug_see_exit, .opaque = d};
     vm_add_observer(vm, &d->observer);
     return 0;
 }
@@ -772,6 +458,6 @@ void debug_destroy(struct debug *d)
     free(d->point);
     free(d->bp);
     free(d->wp);
-    free(d->bp_id);
+    free(d->armed);
     free(d);
 }

@@ -41,6 +41,13 @@ struct fault_cause {
     uint64_t cr2, rip;
 };
 
+/* A data access that met a watchpoint. */
+struct debug_touch {
+    uint64_t gla, first; /* linear; the first byte of it that is watched */
+    uint32_t len;        /* bytes from gla */
+    bool write;
+};
+
 struct vm_exit {
     enum vm_exit_kind kind;
     uint64_t rip;      /* linear is cs_base + rip; of the instruction */
@@ -66,6 +73,10 @@ struct vm_exit {
             uint64_t dr6;
             uint64_t gla; /* breakpoint, or first byte watched and touched */
             bool write;
+            /* WATCH, bt: all accesses of the instruction that met one, until
+             * the next run; KVM tells but GLA: 0. */
+            unsigned touches;
+            const struct debug_touch *touch;
         } debug;
         struct {
             uint8_t vector;

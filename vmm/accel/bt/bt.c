@@ -58,39 +58,6 @@ static void on_mem_write(void *opaque, uint64_t gpa, uint64_t len)
         on_code_written(opaque, gpa, (unsigned)(len < most ? len : most));
 }
 
-static void on_accessed(void *opaque, uint64_t gla, unsigned len, bool write)
-{
-    struct bt *bt = opaque;
-
-    for (size_t i = 0; i < bt->debug.wps; i++) {
-        const struct debug_wp *wp = &bt->debug.wp[i];
-        if (!(write ? wp->write : wp->read) || wp->gla >= gla + len ||
-            gla >= wp->gla + wp->len || bt->watch_hit)
-            continue;
-        bt->watch_hit = true;
-        bt->watch_write = write;
-        bt->watch_gla = gla > wp->gla ? gla : wp->gla;
-    }
-}
-
-bool bt_watched(const struct bt *bt, uint32_t gla, uint32_t len)
-{
-    for (size_t i = 0; i < bt->debug.wps; i++) {
-        const struct debug_wp *wp = &bt->debug.wp[i];
-        if (wp->gla < (uint64_t)gla + len && gla < wp->gla + wp->len)
-            return true;
-    }
-    return false;
-}
-
-bool bt_breakpoint_at(const struct bt *bt, uint64_t gla, uint64_t gpa)
-{
-    for (size_t i = 0; i < bt->debug.bps; i++)
-        if (bt->debug.bp[i].addr == (bt->debug.bp[i].phys ? gpa : gla))
-            return true;
-    return false;
-}
-
 /*
  * Switches that make the rare common, for tests of a whole guest:
  * RINGSIDE_BT=interpret,check,evict,tiny
@@ -155,6 +122,7 @@ static void init_cpu(struct bt *bt)
     cpu->fpu_load_fn = bt_fpu_load;
     cpu->pushf_fn = bt_pushf;
     cpu->popf_fn = bt_popf;
+    cpu->ask_fn = bt_ask;
     cpu->x87_dead = cpu->sse_dead = 1;
     cpu->mxcsr = 0x1f80;
     x86_state_reset(&cpu->st);
@@ -173,8 +141,7 @@ static void bt_fini(struct vcpu *vcpu)
     emu_fini(&bt->emu);
     if (bt->nothing)
         munmap(bt->nothing, BT_BUDGET_MAX + 2 * BT_PAGE);
-    free(bt->armed_bp);
-    free(bt->armed_wp);
+    bt_points_fini(bt);
     free(bt->xlat);
     free(bt->cpu);
     free(bt);
@@ -205,6 +172,7 @@ static int bt_init(struct vcpu *vcpu)
     if (!err) {
         memset(bt->cpu, 0, sizeof(*bt->cpu));
         init_cpu(bt);
+        bt->cpu->owner = bt;
         err = emu_init(&bt->emu, vcpu, bt_st(bt), &hooks);
     }
     /* In the list also while only emulating: it then finds no code of ours. */
@@ -230,11 +198,6 @@ static int bt_init(struct vcpu *vcpu)
 }
 
 /* ---- the run loop ------------------------------------------------------- */
-
-static uint64_t linear_rip(const struct x86_state *st)
-{
-    return (uint32_t)(st->seg[X86_CS].base + st->rip);
-}
 
 uint64_t bt_limit(const struct bt *bt)
 {
@@ -274,44 +237,17 @@ static bool debug_exit(struct bt *bt, struct vm_exit *why, unsigned hits)
 {
     fill_exit(bt, why, VM_EXIT_DEBUG);
     why->u.debug.hits = hits;
-    why->u.debug.gla = linear_rip(bt_st(bt));
+    why->u.debug.gla = x86_linear_rip(bt_st(bt));
     return true;
 }
 
-/* A breakpoint at CS:RIP that is to stop; reported once per arrival. */
-static bool breakpoint_hit(struct bt *bt)
+/* The accesses are forgotten at the next run. */
+static void say_touches(struct bt *bt, struct vm_exit *why)
 {
-    const struct x86_state *st = bt_st(bt);
-    uint64_t gla = linear_rip(st), gpa = UINT64_MAX;
-    bool hit = false;
-
-    if (!bt->debug.bps)
-        return false;
-    if (bt->bp_reported && bt->bp_rip == gla &&
-        bt->bp_icount == bt->vcpu->icount)
-        return false;
-    bt->bp_reported = false;
-    for (size_t i = 0; i < bt->debug.bps && !hit; i++) {
-        const struct debug_bp *bp = &bt->debug.bp[i];
-        if (bp->phys && gpa == UINT64_MAX) {
-            struct x86_phys phys = mem_phys(bt->vcpu->mem);
-            struct x86_paging pg;
-            struct x86_walk w;
-            x86_paging_init(&pg, st);
-            x86_walk(&w, &pg, &phys, gla,
-                     (struct x86_access){.no_check = true});
-            gpa = w.result == X86_WALK_OK ? w.gpa : UINT64_MAX - 1;
-        }
-        hit = bp->addr == (bp->phys ? gpa : gla) &&
-              (!bt->debug.bp_check ||
-               bt->debug.bp_check(bt->debug.bp_opaque, i, st));
-    }
-    if (!hit && !bt_breakpoint_at(bt, gla, gpa))
-        return false;
-    bt->bp_reported = true; /* also when its condition was false */
-    bt->bp_rip = gla;
-    bt->bp_icount = bt->vcpu->icount;
-    return hit;
+    why->u.debug.gla = bt->touch[0].first;
+    why->u.debug.write = bt->touch[0].write;
+    why->u.debug.touches = bt->touches;
+    why->u.debug.touch = bt->touch;
 }
 
 /* Must run() return before the next instruction?  Then *WHY says so. */
@@ -322,20 +258,21 @@ static bool must_leave(struct bt *bt, struct vm_exit *why)
     if (bt_st(bt)->activity == X86_SHUTDOWN)
         fill_exit(bt, why,
                   vcpu->stop_requested ? VM_EXIT_KICK : VM_EXIT_TRIPLE_FAULT);
+    else if (bt->bp_hit)
+        debug_exit(bt, why, DEBUG_HIT_BREAKPOINT);
     else if (vcpu->stop_requested || atomic_load(&vcpu->kicked))
         fill_exit(bt, why, VM_EXIT_KICK);
-    else if (bt->watch_hit) {
-        bt->watch_hit = false;
+    else if (bt->touches) {
         debug_exit(bt, why, DEBUG_HIT_WATCH);
-        why->u.debug.gla = bt->watch_gla;
-        why->u.debug.write = bt->watch_write;
+        say_touches(bt, why);
     } else if (vcpu->icount >= bt->debug.stop_icount)
         debug_exit(bt, why, DEBUG_HIT_COUNT);
     else if (vcpu->icount + vcpu->idle_ns >= vcpu->deadline_ns)
         fill_exit(bt, why, VM_EXIT_PREEMPT);
     else
-        return bt->debug.bps && breakpoint_hit(bt) &&
+        return bt->debug.bps && bt_breakpoint_hits(bt) &&
                debug_exit(bt, why, DEBUG_HIT_BREAKPOINT);
+    bt->bp_hit = false;
     return true;
 }
 
@@ -383,11 +320,9 @@ static bool single_step(struct bt *bt, struct vm_exit *why)
     bt->skip_intr = false;
     if (why->kind != VM_EXIT_HLT && why->kind != VM_EXIT_FAIL) {
         debug_exit(bt, why, DEBUG_HIT_STEP);
-        if (bt->watch_hit) {
+        if (bt->touches) {
             why->u.debug.hits |= DEBUG_HIT_WATCH;
-            why->u.debug.gla = bt->watch_gla;
-            why->u.debug.write = bt->watch_write;
-            bt->watch_hit = false;
+            say_touches(bt, why);
         }
     }
     return true;
@@ -409,7 +344,7 @@ static int bt_run(struct vcpu *vcpu, struct vm_exit *why)
     uint64_t limit;
 
     *why = (struct vm_exit){.kind = VM_EXIT_PREEMPT};
-    bt->watch_hit = false;
+    bt->touches = 0;
     if (bt->debug.step && !vcpu->stop_requested) {
         single_step(bt, why);
         return 0;
@@ -457,7 +392,7 @@ static int bt_set_state(struct vcpu *vcpu, const struct x86_state *st)
     sys_set_tsc(&bt->emu, st->tsc);
     emu_state_changed(&bt->emu);
     bt_space_drop_all(bt);
-    bt->bp_reported = bt->emulate_next = false;
+    bt->bp_asked = bt->emulate_next = false;
     bt->emulate_until = 0;
     return 0;
 }
@@ -473,50 +408,22 @@ static int bt_slots_changed(struct vcpu *vcpu)
     return 0;
 }
 
-static bool is_armed(const struct bt *bt, const struct debug_ctl *ctl)
-{
-    return ctl->bps == bt->armed_bps && ctl->wps == bt->armed_wps &&
-           (!ctl->bps ||
-            memcmp(ctl->bp, bt->armed_bp, ctl->bps * sizeof(*ctl->bp)) == 0) &&
-           (!ctl->wps ||
-            memcmp(ctl->wp, bt->armed_wp, ctl->wps * sizeof(*ctl->wp)) == 0);
-}
-
-static int note_armed(struct bt *bt, const struct debug_ctl *ctl)
-{
-    struct debug_bp *bp =
-        reallocarray(bt->armed_bp, ctl->bps + 1, sizeof(*ctl->bp));
-    struct debug_wp *wp =
-        reallocarray(bt->armed_wp, ctl->wps + 1, sizeof(*ctl->wp));
-
-    bt->armed_bp = bp ? bp : bt->armed_bp;
-    bt->armed_wp = wp ? wp : bt->armed_wp;
-    if (!bp || !wp)
-        return -ENOMEM;
-    if (ctl->bps)
-        memcpy(bp, ctl->bp, ctl->bps * sizeof(*bp));
-    if (ctl->wps)
-        memcpy(wp, ctl->wp, ctl->wps * sizeof(*wp));
-    bt->armed_bps = ctl->bps;
-    bt->armed_wps = ctl->wps;
-    return 0;
-}
-
 /*
- * A block never holds a breakpoint: blocks made without it must go.  A single
- * step runs no block, so what is armed stays for the run after it.
+ * A block asks at each of its breakpoints: blocks made without one must go.
  */
 static int bt_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
 {
     struct bt *bt = vcpu->accel;
 
     bt->debug = *ctl;
-    bt->emu.hooks.accessed = ctl->wps ? on_accessed : NULL;
-    if (ctl->step || !bt->cache.rx || is_armed(bt, ctl))
+    bt->emu.hooks.accessed = ctl->wps ? bt_accessed : NULL;
+    if (bt_points_armed(bt, ctl))
         return 0;
-    bt_cache_flush(bt);
-    bt_space_drop_all(bt);
-    return note_armed(bt, ctl);
+    if (bt->cache.rx) {
+        bt_cache_flush(bt);
+        bt_space_drop_all(bt);
+    }
+    return bt_points_arm(bt, ctl);
 }
 
 /* ---- statistics --------------------------------------------------------- */

@@ -26,6 +26,7 @@
 #define VMM_ACCEL_BT_BT_CPU_H
 
 /* Offsets from R15: 128 bytes before the state, reached by one-byte disps. */
+#define BT_CPU_ASK_FN      (-160)
 #define BT_CPU_TSC_BASE    (-152)
 #define BT_CPU_TSC_NOW     (-144)
 #define BT_CPU_FXSAVE      (-136)
@@ -61,12 +62,15 @@
 #define BT_EXIT_CHAIN      1 /* a direct branch; the index is a slot's */
 #define BT_EXIT_MISS       2 /* the jump table had no entry for R11 */
 #define BT_EXIT_SIGNAL     3 /* a host signal: see struct bt_signal */
+#define BT_EXIT_ASKED      4 /* a breakpoint that was asked: state is whole */
 
 #ifndef __ASSEMBLER__
 #include "vmm/x86/state.h"
 
+struct bt;
+
 struct bt_cpu {
-    uint64_t reserved;
+    void (*ask_fn)(void);
     uint64_t tsc_base; /* TSC at instruction i: this + i - R13 */
     uint64_t tsc_now;  /* between two halves of RDTSC */
     uint8_t *fxsave;   /* st.fxsave */
@@ -96,6 +100,7 @@ struct bt_cpu {
     uint32_t sys_flags; /* rflags but for arithmetic flags, DF and IF */
     uint32_t mxcsr;     /* the monitor's own */
     struct x86_state st;
+    struct bt *owner;
 };
 
 #define BT_CHECK_OFFSET(field, value)                                          \
@@ -104,6 +109,7 @@ struct bt_cpu {
                        (value),                                                \
                    "bt_cpu.h: offset of " #field)
 
+BT_CHECK_OFFSET(ask_fn, BT_CPU_ASK_FN);
 BT_CHECK_OFFSET(tsc_base, BT_CPU_TSC_BASE);
 BT_CHECK_OFFSET(tsc_now, BT_CPU_TSC_NOW);
 BT_CHECK_OFFSET(fxsave, BT_CPU_FXSAVE);
@@ -135,11 +141,15 @@ BT_CHECK_OFFSET(mxcsr, BT_CPU_MXCSR);
 /* Loads the guest's registers and jumps to cpu->target; back at an exit. */
 void bt_enter(struct x86_state *r15);
 
+/* native.c, for bt_ask(): 0 if translated code is to go on. */
+int bt_ask_breakpoints(struct x86_state *r15);
+
 /* Not called from C: the places translated code leaves to. */
 void bt_exit(void);
 void bt_miss(void);
 void bt_fpu_load(void);
 void bt_pushf(void);
 void bt_popf(void);
+void bt_ask(void);
 #endif
 #endif

@@ -9,7 +9,8 @@
  *   translate.c  guest code to a block; xlat_*.c: classes of instructions
  *   emit.[ch]    encodings
  *   check.c      proves an emitted block confined
- *   stubs.S      enter, leave
+ *   points.c     break- and watchpoints
+ *   stubs.S      enter, leave, ask at a breakpoint
  */
 #ifndef VMM_ACCEL_BT_BT_INT_H
 #define VMM_ACCEL_BT_BT_INT_H
@@ -163,6 +164,25 @@ struct bt_stats {
     uint64_t callout[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 };
 
+struct bt_bp_ref {
+    struct debug_bp bp;
+    size_t index; /* in debug_ctl */
+};
+struct bt_wp_ref {
+    struct debug_wp wp;
+    uint64_t last_end; /* of all up to this one */
+};
+
+/* The stop points that blocks and windows were made with. */
+struct bt_points {
+    struct debug_bp *bp; /* as the debugger gave them */
+    struct debug_wp *wp;
+    size_t bps, wps;
+    struct bt_bp_ref *by_addr; /* linear ones first, then physical ones */
+    size_t linear;
+    struct bt_wp_ref *by_start;
+};
+
 struct bt {
     struct bt_cpu *cpu;
     struct vcpu *vcpu;
@@ -182,21 +202,20 @@ struct bt {
     uint64_t left;    /* budget when translated code was entered */
     struct bt_signal signal;
     struct debug_ctl debug;
-    /* The points that blocks and windows were made with; owned. */
-    struct debug_bp *armed_bp;
-    struct debug_wp *armed_wp;
-    size_t armed_bps, armed_wps;
-    /* The last breakpoint reported, so that going on gets past it. */
-    uint64_t bp_rip, bp_icount;
-    bool bp_reported, skip_intr;
+    struct bt_points points;
+    /* Where breakpoints were asked last, so that going on gets past them. */
+    uint64_t bp_gla, bp_icount;
+    bool bp_asked;
+    bool bp_hit; /* one stops: translated code was left for it */
+    bool skip_intr;
     /* The run loop must emulate: one instruction; up to this count. */
     bool emulate_next;
     uint64_t emulate_until;
     uint64_t fill_icount; /* window fills at one instruction: */
     unsigned fills;
     struct host_signal_handler signals;
-    bool watch_hit, watch_write;
-    uint64_t watch_gla;
+    struct debug_touch touch[8]; /* of the instruction at hand */
+    unsigned touches;
     struct bt_stats stats;
     struct xlat *xlat; /* the translator's work space */
 };
@@ -330,6 +349,16 @@ bool bt_native_signal(void *opaque, int sig, siginfo_t *info, void *ucontext);
 uint64_t bt_limit(const struct bt *bt);
 /* Is an interrupt due before the next instruction? */
 bool bt_interrupt_due(const struct bt *bt);
-bool bt_watched(const struct bt *bt, uint32_t gla, uint32_t len);
+
+/* ---- points.c ----------------------------------------------------------- */
+
+bool bt_points_armed(const struct bt *bt, const struct debug_ctl *ctl);
+int bt_points_arm(struct bt *bt, const struct debug_ctl *ctl);
+void bt_points_fini(struct bt *bt);
 bool bt_breakpoint_at(const struct bt *bt, uint64_t gla, uint64_t gpa);
+/* A breakpoint at CS:RIP that is to stop; asks once per arrival. */
+bool bt_breakpoint_hits(struct bt *bt);
+bool bt_watched(const struct bt *bt, uint32_t gla, uint32_t len);
+/* Notes an access in bt->touch if it is watched: a hook of emu's. */
+void bt_accessed(void *opaque, uint64_t gla, unsigned len, bool write);
 #endif

@@ -49,7 +49,7 @@ static bool is_guest_reg(ZydisRegister r)
 static bool in_context(const ZydisDecodedOperandMem *m)
 {
     return m->base == ZYDIS_REGISTER_R15 && m->index == ZYDIS_REGISTER_NONE &&
-           m->disp.value >= BT_CPU_TSC_BASE &&
+           m->disp.value >= BT_CPU_ASK_FN &&
            m->disp.value < (int64_t)sizeof(struct x86_state);
 }
 
@@ -192,7 +192,7 @@ static bool door_allowed(const struct check *c)
         return disp == BT_CPU_EXIT_FN;
     return c->insn.mnemonic == ZYDIS_MNEMONIC_CALL &&
            (disp == BT_CPU_FPU_LOAD_FN || disp == BT_CPU_PUSHF_FN ||
-            disp == BT_CPU_POPF_FN);
+            disp == BT_CPU_POPF_FN || disp == BT_CPU_ASK_FN);
 }
 
 static bool flow_confined(struct check *c)

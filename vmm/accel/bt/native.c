@@ -173,8 +173,6 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
     frame = bt_frame(bt, walk.gpa, &rom);
     if (frame == UINT32_MAX)
         return NULL;
-    if (bt->debug.bps && bt_breakpoint_at(bt, eip, walk.gpa))
-        return NULL;
     tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
     if (tb &&
         (bt_tb_half(bt, tb) || (tb->frame2 != BT_NO_FRAME &&
@@ -248,9 +246,9 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
 
     if (st->rip != next || at->tb->dead || bt->emu.restart ||
         bt->vcpu->stop_requested || atomic_load(&bt->vcpu->kicked) ||
-        atomic_load(&bt->vcpu->kicked) || bt->space_stale || bt->watch_hit ||
-        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
-        (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
+        bt->space_stale || bt->touches || st->sti_shadow || st->movss_shadow ||
+        !bt_native_mode(bt) || (x86_cpl(st) == 3) != at->tb->user ||
+        bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
     if (limit <= BT_TB_INSNS)
@@ -434,15 +432,42 @@ static bool out_signal(struct bt *bt, struct at *at)
     return leave_at(bt, at);
 }
 
+/* What exit_info says besides the kind. */
+static struct bt_tb *exit_block(const struct bt *bt, unsigned *low)
+{
+    uint32_t info = bt->cpu->exit_info;
+
+    *low = info & (BIT(BT_EXIT_TB_SHIFT) - 1);
+    return &bt->cache
+                .tb[(info & (BIT(BT_EXIT_KIND_SHIFT) - 1)) >> BT_EXIT_TB_SHIFT];
+}
+
+/*
+ * Called by bt_ask(), amid a block: makes the state whole and asks.  Not 0:
+ * translated code is to be left, because a breakpoint stops or the block went.
+ */
+int bt_ask_breakpoints(struct x86_state *r15)
+{
+    struct bt_cpu *cpu = container_of(r15, struct bt_cpu, st);
+    struct bt *bt = cpu->owner;
+    uint64_t flushes = bt->stats.flushes;
+    unsigned i;
+    const struct bt_tb *tb = exit_block(bt, &i);
+
+    save_cpu(bt);
+    sync_count(bt, i);
+    r15->rip = tb->eip + bt_tb_insn(bt, tb, i)->guest;
+    bt->bp_hit = bt_breakpoint_hits(bt);
+    return bt->bp_hit || flushes != bt->stats.flushes;
+}
+
 static bool go_on(struct bt *bt, struct at *at)
 {
     uint32_t info = bt->cpu->exit_info;
-    uint32_t low = info & (BIT(BT_EXIT_TB_SHIFT) - 1);
-    uint32_t number =
-        (info & (BIT(BT_EXIT_KIND_SHIFT) - 1)) >> BT_EXIT_TB_SHIFT;
+    unsigned low;
 
     save_cpu(bt);
-    at->tb = &bt->cache.tb[number];
+    at->tb = exit_block(bt, &low);
     switch (info >> BT_EXIT_KIND_SHIFT) {
     case BT_EXIT_CALLOUT:
         return out_callout(bt, at, low);
@@ -450,6 +475,8 @@ static bool go_on(struct bt *bt, struct at *at)
         return out_chain(bt, at, low);
     case BT_EXIT_MISS:
         return out_miss(bt, at);
+    case BT_EXIT_ASKED:
+        return false;
     default:
         return out_signal(bt, at);
     }

@@ -57,6 +57,21 @@ bt_miss:
     /* falls through */
     .size bt_miss, . - bt_miss
 
+/*
+ * The guest's FPU state to [RAX], the monitor's instead.  The last x87
+ * instruction's addresses are the host's: not the guest's business, and
+ * different in every run.  MXCSR_MASK likewise.
+ */
+    .macro save_fpu
+    fxsave64 [rax]
+    mov word ptr [rax + 6], 0
+    mov qword ptr [rax + 8], 0
+    mov qword ptr [rax + 16], 0
+    mov dword ptr [rax + 28], 0xffff
+    fninit
+    ldmxcsr [r15 + BT_CPU_MXCSR]
+    .endm
+
 /* All ways out: exit_info says why.  Returns from bt_enter(). */
     .globl bt_exit
     .type bt_exit, @function
@@ -79,18 +94,10 @@ bt_exit:
     cmp byte ptr [r15 + BT_CPU_X87_DEAD], 0
     jne 1f
     mov rax, [r15 + BT_CPU_FXSAVE]
-    fxsave64 [rax]
-    /* The last x87 instruction's addresses are the host's: not the guest's
-     * business, and different in every run. */
-    mov word ptr [rax + 6], 0
-    mov qword ptr [rax + 8], 0
-    mov qword ptr [rax + 16], 0
-    mov dword ptr [rax + 28], 0xffff /* MXCSR_MASK, likewise */
+    save_fpu
     mov byte ptr [r15 + BT_CPU_X87_DEAD], 1
     mov byte ptr [r15 + BT_CPU_SSE_DEAD], 1
     mov byte ptr [r15 + BT_CPU_FPU_ENTER], 1
-    fninit
-    ldmxcsr [r15 + BT_CPU_MXCSR]
 1:  mov rsp, [r15 + BT_CPU_HOST_RSP]
     add rsp, 8
     pop r15
@@ -169,5 +176,54 @@ bt_popf:
 2:  popfq
     ret
     .size bt_popf, . - bt_popf
+
+    .macro load_volatile
+    mov eax, [r15]
+    mov ecx, [r15 + 8]
+    mov edx, [r15 + 16]
+    mov esi, [r15 + 48]
+    mov edi, [r15 + 56]
+    popfq
+    .endm
+
+/*
+ * Called at a breakpoint, with exit_info set.  Shows bt_ask_breakpoints() the whole
+ * state; goes on as if nothing had been, or leaves.
+ */
+    .globl bt_ask
+    .type bt_ask, @function
+bt_ask:
+    pushfq /* the stack is aligned now */
+    mov [r15], rax
+    mov [r15 + 8], rcx
+    mov [r15 + 16], rdx
+    mov [r15 + 24], rbx
+    mov [r15 + 32], r12
+    mov [r15 + 40], rbp
+    mov [r15 + 48], rsi
+    mov [r15 + 56], rdi
+    mov [r15 + BT_CPU_R13], r13
+    mov eax, [rsp]
+    cld
+    and eax, ARITH_AND_DF
+    mov [r15 + BT_CPU_HFLAGS], eax
+    cmp byte ptr [r15 + BT_CPU_X87_DEAD], 0
+    jne 1f
+    mov rax, [r15 + BT_CPU_FXSAVE]
+    save_fpu
+1:  mov rdi, r15
+    call bt_ask_breakpoints
+    cmp byte ptr [r15 + BT_CPU_X87_DEAD], 0
+    jne 2f
+    mov rcx, [r15 + BT_CPU_FXSAVE]
+    fxrstor64 [rcx]
+2:  test eax, eax
+    jne 3f
+    load_volatile
+    ret
+3:  load_volatile
+    mov dword ptr [r15 + BT_CPU_EXIT_INFO], BT_EXIT_ASKED << BT_EXIT_KIND_SHIFT
+    jmp bt_exit
+    .size bt_ask, . - bt_ask
 
     .section .note.GNU-stack,"",@progbits

@@ -252,21 +252,38 @@ static struct bt_insn *record(struct xlat *x)
     return rec;
 }
 
-/* May another instruction follow?  GPA is that of x->eip. */
+/* GPA is that of x->eip. */
+static bool has_breakpoint(const struct xlat *x, uint64_t gpa)
+{
+    return x->bt->debug.bps && bt_breakpoint_at(x->bt, x->eip, gpa);
+}
+
+/* May another instruction follow?  GPA is that of x->eip.  The shadow of an
+ * inline STI is not in the state that a breakpoint behind it would show. */
 static bool may_continue(const struct xlat *x, uint64_t gpa)
 {
     return x->index < BT_TB_INSNS && x->branches < XLAT_BRANCHES_MAX &&
            x->eip / BT_PAGE == x->tb->eip / BT_PAGE &&
            (size_t)(x->e.end - x->e.at) > HOST_RESERVE + x->branches * 32 &&
-           !(x->bt->debug.bps && bt_breakpoint_at(x->bt, x->eip, gpa));
+           !(x->sti && has_breakpoint(x, gpa));
+}
+
+/* Asks the breakpoints here, and goes on if none of them stops. */
+static void ask(struct xlat *x, uint64_t gpa)
+{
+    if (!has_breakpoint(x, gpa))
+        return;
+    xlat_exit_info(x, BT_EXIT_ASKED, x->index);
+    emit_load(&x->e, 0xff, 2, xlat_context(BT_CPU_ASK_FN));
 }
 
 /* An inline STI must not be the last: its shadow would be lost. */
-static void redo_last_sti(struct xlat *x, struct bt_insn *rec)
+static void redo_last_sti(struct xlat *x, struct bt_insn *rec, uint64_t gpa)
 {
     x->index--;
     x->e.at = x->e.start + rec->host;
     x->eip -= rec->len;
+    ask(x, gpa | x->eip % BT_PAGE);
     rec->why = BT_REASON_CALLOUT;
     rec->ends = true;
     xlat_callout_code(x);
@@ -286,9 +303,13 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         rec = record(x);
         x->sti = false;
         x->seg_load = 0;
+        ask(x, page_gpa + offset);
         flow = translate_insn(x, BT_PAGE - offset);
-        if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES && x->index)
-            break; /* a block of its own */
+        if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES &&
+            x->index) { /* a block of its own */
+            x->e.at = x->e.start + rec->host;
+            break;
+        }
         rec->len = x->insn.length;
         rec->why = (uint8_t)x->why;
         rec->ends = flow == XLAT_CALLOUT_END;
@@ -303,7 +324,7 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
     } while ((flow == XLAT_NEXT || flow == XLAT_CALLOUT) &&
              may_continue(x, page_gpa + x->eip % BT_PAGE));
     if (sti)
-        redo_last_sti(x, sti);
+        redo_last_sti(x, sti, page_gpa);
     record(x); /* the end */
     if (flow == XLAT_NEXT || flow == XLAT_CALLOUT ||
         x->why == BT_REASON_CROSSES)

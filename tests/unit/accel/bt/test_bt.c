@@ -85,6 +85,114 @@ static void test_breakpoint(void **state)
     bt_machine_fini(&m);
 }
 
+/* What breakpoints on all instructions of a program saw. */
+struct asked {
+    struct x86_state st;
+    uint64_t icount;
+};
+struct diary {
+    struct bt_machine *m;
+    struct asked asked[256];
+    size_t n;
+    size_t stop_at; /* this one stops; SIZE_MAX: none does */
+};
+
+static bool write_down(void *opaque, size_t index, const struct x86_state *st)
+{
+    struct diary *d = opaque;
+
+    assert_int_equal(st->rip, BT_MACHINE_CODE + index);
+    assert_true(d->n < ARRAY_SIZE(d->asked));
+    d->asked[d->n] = (struct asked){*st, d->m->vcpu.icount};
+    return d->n++ == d->stop_at;
+}
+
+/*
+ * Runs CODE to its HLT with a breakpoint on every byte; stops at breakpoint
+ * number STOP_AT once on the way.
+ */
+static void keep_diary(struct diary *d, const uint8_t *code, size_t len,
+                       bool interpret, size_t stop_at)
+{
+    struct accel_options options = {.interpret_only = interpret,
+                                    .check_blocks = true};
+    struct debug_bp bp[64];
+    struct debug_ctl ctl = {
+        .stop_icount = UINT64_MAX,
+        .bp = bp,
+        .bps = len,
+        .bp_check = write_down,
+        .bp_opaque = d,
+    };
+    struct bt_machine m;
+    struct vm_exit e;
+
+    assert_true(len <= ARRAY_SIZE(bp));
+    memset(bp, 0, sizeof(bp));
+    for (size_t i = 0; i < len; i++)
+        bp[i].addr = BT_MACHINE_CODE + i;
+    *d = (struct diary){.m = &m, .stop_at = stop_at};
+    bt_machine_init(&m, &options);
+    mem_write(&m.mem, BT_MACHINE_CODE, code, len);
+    assert_int_equal(accel_bt.set_debug(&m.vcpu, &ctl), 0);
+    assert_int_equal(accel_bt.run(&m.vcpu, &e), 0);
+    if (stop_at != SIZE_MAX) {
+        assert_int_equal(e.u.debug.hits, DEBUG_HIT_BREAKPOINT);
+        assert_int_equal(e.rip, d->asked[stop_at].st.rip);
+        assert_int_equal(d->n, stop_at + 1);
+        assert_int_equal(accel_bt.run(&m.vcpu, &e), 0);
+    }
+    assert_int_equal(e.kind, VM_EXIT_HLT);
+    accel_bt.get_state(&m.vcpu, &d->asked[d->n].st);
+    d->asked[d->n++].icount = m.vcpu.icount;
+    bt_machine_fini(&m);
+}
+
+/*
+ * A condition sees the whole state in the middle of a block, and the block
+ * does not see that it was asked.
+ */
+static void test_breakpoints_in_blocks(void **state)
+{
+    static const uint8_t code[] = {
+        0xbd, 3,    0,    0, 0, /* mov ebp, 3 */
+        0xd9, 0xe8,             /* fld1 */
+        0xb9, 5,    0,    0, 0, /* l: mov ecx, 5 */
+        0xfb,                   /* sti */
+        0xf9,                   /* stc */
+        0x11, 0xc8,             /* adc eax, ecx */
+        0xd8, 0xc0,             /* fadd st0, st0 */
+        0x0f, 0x58, 0xc1,       /* addps xmm0, xmm1 */
+        0x9c,                   /* pushf */
+        0x5b,                   /* pop ebx */
+        0xbf, 0,    0,    2, 0, /* mov edi, 20000h */
+        0xfd,                   /* std */
+        0xf3, 0xaa,             /* rep stosb */
+        0xfc,                   /* cld */
+        0xfa,                   /* cli */
+        0x4d,                   /* dec ebp */
+        0x75, 0xe3,             /* jnz l */
+        0xf4,                   /* hlt */
+    };
+    static struct diary d[2];
+
+    (void)state;
+    for (size_t stop_at = 0; stop_at < 20; stop_at++) {
+        size_t at = stop_at == 0 ? SIZE_MAX : stop_at;
+
+        keep_diary(&d[0], code, sizeof(code), true, at);
+        keep_diary(&d[1], code, sizeof(code), false, at);
+        assert_int_equal(d[0].n, d[1].n);
+        assert_true(d[0].n > 20);
+        for (size_t i = 0; i < d[0].n; i++) {
+            d[0].asked[i].st.tsc = d[1].asked[i].st.tsc = 0;
+            assert_int_equal(d[0].asked[i].icount, d[1].asked[i].icount);
+            assert_memory_equal(&d[0].asked[i].st, &d[1].asked[i].st,
+                                sizeof(d[0].asked[i].st));
+        }
+    }
+}
+
 static void test_kick(void **state)
 {
     struct bt_machine m;
@@ -105,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_stops_at_count),
         cmocka_unit_test(test_deadline_preempts),
         cmocka_unit_test(test_breakpoint),
+        cmocka_unit_test(test_breakpoints_in_blocks),
         cmocka_unit_test(test_kick),
     };
 
