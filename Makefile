@@ -54,7 +54,8 @@ SCRIPTS := $(shell find tests labs tools .ci -name '*.sh' 2>/dev/null) .ci/run
 demo: deps ## boot the guests on both accelerators and compare their exits
 	@$(MAKE) --no-print-directory $(JOBS) all guests
 	@BUILD=$(BUILD) tools/demo.sh
-test: deps test-deps ## run every test that this machine can run
+test: ## run every test that this machine can run
+	@tools/deps.sh $(DEPS) $(TEST_DEPS)
 	@$(MAKE) --no-print-directory $(JOBS) all guests unit-bins
 	@BUILD=$(BUILD) tests/run-all.sh
 
