@@ -9,9 +9,18 @@
   description again; this script has gdb do so.)
 - `ringside COMMAND` and short commands for the monitor's views: walk, gdt, idt,
   tss, e820, exits, devices, why, catch.  `ringside help` lists all.
+- backtraces, `finish`, `up` and `nexti` in 16-bit code, where gdb itself takes
+  the stack for a 32-bit one.
+- `relocate DELTA`, when the guest has moved itself, and `map-symbols FILE` for
+  names from a System.map or /proc/kallsyms.
 - nothing here knows of any operating system.
 """
+import os
+import struct
+import tempfile
+
 import gdb
+from gdb.unwinder import Unwinder, register_unwinder
 
 # The stub's enum x86_mode (register `mode`): the architecture that fits.
 ARCHITECTURES = {
@@ -75,6 +84,161 @@ class ModeFollower:
 follower = ModeFollower()
 
 
+# ---- frames of 16-bit code -------------------------------------------------
+
+# What an outer frame has as the inner one does.
+KEPT = ("eax", "ecx", "edx", "ebx", "esi", "edi", "eflags", "ss", "ds", "es",
+        "fs", "gs", "ss_base", "ds_base", "es_base", "fs_base", "gs_base",
+        "mode", "cpl", "cr0", "icount")
+PUSH_BP = 0x55
+RETURNS = (0xC2, 0xC3, 0xCA, 0xCB, 0xCF)  # RET, far RET, IRET
+MOV_BP_SP = (b"\x89\xe5", b"\x8b\xec")
+
+
+class Frame16:
+    """One frame of 16-bit code, as far as registers and memory tell."""
+
+    def __init__(self, read_register):
+        self.cs_base = int(read_register("cs_base"))
+        self.ss_base = int(read_register("ss_base"))
+        self.pc = int(read_register("eip")) & 0xFFFFFFFF
+        self.cs = int(read_register("cs"))
+        self.sp = (int(read_register("esp")) - self.ss_base) & 0xFFFF
+        self.bp = int(read_register("ebp")) & 0xFFFF
+        # In protected mode a selector alone does not say where a segment is.
+        self.far = str(read_register("mode")).split("::")[-1] in (
+            "real", "v86")
+
+    @staticmethod
+    def bytes_at(address, count):
+        try:
+            return bytes(gdb.selected_inferior().read_memory(address, count))
+        except (gdb.MemoryError, OverflowError):  # not mapped; below 0
+            return b""
+
+    def stack(self, offset):
+        return int.from_bytes(
+            self.bytes_at(self.ss_base + (offset & 0xFFFF), 2), "little")
+
+    def is_after_call(self, address):
+        """Does a near call end there?"""
+        before = self.bytes_at(address - 4, 4)
+        if len(before) < 4:
+            return False
+        if before[1] == 0xE8:
+            return True
+        for length in (2, 3, 4):        # FF /2, by its ModRM byte's length
+            modrm = before[5 - length]
+            mod, rm = modrm >> 6, modrm & 7
+            extra = (2 if rm == 6 else 0, 1, 2, 0)[mod]
+            if before[4 - length] == 0xFF and modrm >> 3 & 7 == 2 and \
+                    2 + extra == length:
+                return True
+        return False
+
+    def caller(self, offset, saved_bp):
+        """The caller, if its address is at that offset of the stack: (pc, cs,
+        cs_base, sp, bp); None: nobody can have called from there."""
+        ip, cs = self.stack(offset), self.stack(offset + 2)
+        if self.is_after_call(self.cs_base + ip):
+            return (self.cs_base + ip, self.cs, self.cs_base, offset + 2,
+                    saved_bp)
+        if not self.far:
+            return None
+        before = self.bytes_at((cs << 4) + ip - 5, 5)
+        if len(before) == 5 and (before[0] == 0x9A or (
+                before[1] == 0xFF and before[2] == 0x1E)):
+            return ((cs << 4) + ip, cs, cs << 4, offset + 4, saved_bp)
+        if len(before) == 5 and before[3] == 0xCD:      # INT n
+            return ((cs << 4) + ip, cs, cs << 4, offset + 6, saved_bp)
+        return None
+
+    def is_entry(self):
+        """Is pc what the call before the address on the stack calls?"""
+        ip = self.stack(self.sp)
+        before = self.bytes_at(self.cs_base + ip - 3, 3)
+        if len(before) == 3 and before[0] == 0xE8:
+            to = ip + int.from_bytes(before[1:], "little") & 0xFFFF
+            return self.cs_base + to == self.pc
+        cs = self.stack(self.sp + 2)
+        before = self.bytes_at((cs << 4) + ip - 5, 5)
+        if len(before) < 5 or not self.far:
+            return False
+        if before[0] == 0x9A:
+            offset, segment = before[1:3], before[3:5]
+        elif before[3] == 0xCD:
+            vector = self.bytes_at(4 * before[4], 4)
+            offset, segment = vector[:2], vector[2:]
+        else:
+            return False
+        return (int.from_bytes(segment, "little") << 4) + \
+            int.from_bytes(offset, "little") == self.pc
+
+    def find_caller(self, innermost):
+        code = self.bytes_at(self.pc, 2)
+        before = self.bytes_at(self.pc - 1, 1)
+        found = None
+        if innermost and code:
+            if code[0] == PUSH_BP or code[0] in RETURNS or self.is_entry():
+                found = self.caller(self.sp, self.bp)
+            elif before == bytes((PUSH_BP,)) and code in MOV_BP_SP:
+                found = self.caller(self.sp + 2, self.stack(self.sp))
+        if not found and self.bp >= self.sp:
+            found = self.caller(self.bp + 2, self.stack(self.bp))
+        return found
+
+
+class FrameId:
+    def __init__(self, sp):
+        self.sp = sp                    # no pc: the stack alone tells
+
+
+class Unwinder16(Unwinder):
+    """Callers of 16-bit code by BP and by what calls look like."""
+
+    def __init__(self):
+        super().__init__("ringside-16")
+
+    def __call__(self, pending):
+        if not pending.architecture().name().startswith("i8086"):
+            return None
+        read = pending.read_register
+        try:
+            frame = Frame16(read)
+        except (gdb.error, ValueError):
+            return None
+        found = frame.find_caller(pending.level() == 0)
+        # Nobody: address 0, where a backtrace ends.
+        pc, cs, cs_base, sp, bp = found or (0, 0, 0, frame.bp + 4, 0)
+        linear_sp = frame.ss_base + (sp & 0xFFFF)
+        unwind = pending.create_unwind_info(
+            FrameId(gdb.Value(linear_sp).cast(read("esp").type)))
+        for name, value in (("eip", pc), ("cs", cs), ("cs_base", cs_base),
+                            ("esp", linear_sp), ("ebp", bp)):
+            unwind.add_saved_register(
+                name, gdb.Value(value).cast(read(name).type))
+        for name in KEPT:
+            unwind.add_saved_register(name, read(name))
+        return unwind
+
+
+class NoFrameAtZero:
+    """`backtrace` without the frame at 0 that ends those of 16-bit code."""
+
+    name, priority, enabled = "ringside-end", 100, True
+
+    def filter(self, frames):
+        for frame in frames:
+            if frame.address() or not frame.inferior_frame().level():
+                yield frame
+
+
+register_unwinder(None, Unwinder16(), replace=True)
+gdb.frame_filters[NoFrameAtZero.name] = NoFrameAtZero()
+
+
+# ---- commands --------------------------------------------------------------
+
 class Ringside(gdb.Command):
     """ringside COMMAND...: a command or view of the monitor's debugger.
 
@@ -118,6 +282,7 @@ class View(gdb.Command):
 
 
 for row in (
+        ("regs", "", "registers on half a page", False),
         ("walk", "ADDRESS [r|w|x]", "the page walk of an address", True),
         ("tree", "[w] [u] [x]", "what is mapped", False),
         ("gdt", "", "the global descriptor table", False),
@@ -131,6 +296,141 @@ for row in (
         ("why", "", "why the guest stopped", False)):
     View(*row)
 Ringside()
+
+
+# ---- names -----------------------------------------------------------------
+
+class Elf:
+    """Writes an ELF file that has nothing but symbols."""
+
+    # name, type, flags, addr, offset, size, link, info, align, entsize
+    NARROW = ("<IIIIIIIIII", "<IIIBBH", 0x34, 3)
+    WIDE = ("<IIQQQQIIQQ", "<IBBHQQ", 0x40, 62)
+
+    def __init__(self, symbols):
+        """SYMBOLS: (address, is it code, name), in order."""
+        self.wide = symbols[-1][0] >> 32 != 0
+        self.section, self.symbol, self.header_size, self.machine = \
+            self.WIDE if self.wide else self.NARROW
+        self.strings = bytearray(b"\0.text\0.data\0.symtab\0.strtab\0")
+        # A section for each run of code or data.
+        self.runs = []
+        self.table = bytearray(struct.calcsize(self.symbol))
+        for address, code, name in symbols:
+            if not self.runs or self.runs[-1][1] != code:
+                self.runs.append((address, code))
+            self.add_symbol(address, code, name)
+        self.end = symbols[-1][0] + 4096
+
+    def add_symbol(self, address, code, name):
+        at = len(self.strings)
+        self.strings += name.encode() + b"\0"
+        info = 0x12 if code else 0x11   # global; a function or an object
+        index = len(self.runs)
+        fields = (at, info, 0, index, address, 0) if self.wide else \
+            (at, address, 0, info, 0, index)
+        self.table += struct.pack(self.symbol, *fields)
+
+    def sections(self, at):
+        entry = struct.calcsize(self.symbol)
+        rows = [(0,) * 10]
+        ends = [address for address, _ in self.runs[1:]] + [self.end]
+        for (address, code), end in zip(self.runs, ends):
+            rows.append((1 if code else 7, 8, 6 if code else 3, address, at,
+                         end - address, 0, 0, 1, 0))
+        link = len(rows) + 1
+        rows.append((13, 2, 0, 0, at, len(self.table), link, 1, 8, entry))
+        rows.append((21, 3, 0, 0, at + len(self.table), len(self.strings), 0,
+                     0, 1, 0))
+        return rows
+
+    def bytes(self):
+        size = self.header_size
+        rows = self.sections(size)
+        body = bytes(self.table + self.strings)
+        word = "Q" if self.wide else "I"
+        header = b"\x7fELF" + bytes((2 if self.wide else 1, 1, 1)) + bytes(9)
+        header += struct.pack(
+            "<HHI" + word * 3 + "IHHHHHH", 2, self.machine, 1, 0, 0,
+            size + len(body), 0, size, 0, 0, struct.calcsize(self.section),
+            len(rows), len(rows) - 1)
+        return header + body + b"".join(struct.pack(self.section, *row)
+                                        for row in rows)
+
+
+def read_map(path):
+    symbols = []
+    with open(path, encoding="latin-1") as lines:
+        for line in lines:
+            words = line.split()
+            # absolute ones are numbers, or in each processor's own data
+            if len(words) < 3 or words[1] in "aAUw":
+                continue
+            symbols.append((int(words[0], 16), words[1] in "tTwW", words[2]))
+    if not symbols:
+        raise gdb.GdbError("%s has no lines as a System.map has" % path)
+    return sorted(symbols)
+
+
+class MapSymbols(gdb.Command):
+    """map-symbols FILE: names from a System.map or a guest's /proc/kallsyms.
+
+Replaces gdb's symbol file; the monitor's own commands learn the names too."""
+
+    def __init__(self):
+        self.made = None
+        super().__init__("map-symbols", gdb.COMMAND_FILES,
+                         gdb.COMPLETE_FILENAME)
+
+    def invoke(self, argument, from_tty):
+        path = os.path.abspath(os.path.expanduser(argument.strip()))
+        try:
+            symbols = read_map(path)
+        except (OSError, ValueError) as e:
+            raise gdb.GdbError("map-symbols: %s" % e)
+        # gdb reads it again when it likes.
+        self.made = self.made or tempfile.TemporaryDirectory()
+        elf = os.path.join(self.made.name, os.path.basename(path) + ".elf")
+        with open(elf, "wb") as f:
+            f.write(Elf(symbols).bytes())
+        gdb.execute("symbol-file " + elf, to_string=True)
+        gdb.write("%u names from %s\n" % (len(symbols), path))
+        if is_ringside():
+            gdb.execute("monitor symbols " + path, to_string=True)
+
+
+class Relocate(gdb.Command):
+    """relocate DELTA, or relocate NAME ADDRESS: the guest has moved itself.
+
+All addresses of gdb's symbol file, and of the monitor's, become DELTA more than
+the file says; or so that NAME is at ADDRESS.  A kernel that chooses its address
+at random is found by something known of it: in `idt`, for example, the handler
+of a vector."""
+
+    def __init__(self):
+        self.delta = 0
+        super().__init__("relocate", gdb.COMMAND_FILES, gdb.COMPLETE_SYMBOL)
+
+    def invoke(self, argument, from_tty):
+        words = argument.split()
+        path = gdb.current_progspace().filename or next(
+            (o.filename for o in gdb.objfiles()), None)
+        if len(words) not in (1, 2) or not path:
+            raise gdb.GdbError("relocate DELTA | NAME ADDRESS, with a symbol "
+                               "file loaded")
+        delta = int(gdb.parse_and_eval(words[-1]))
+        if len(words) == 2:
+            delta += self.delta - int(gdb.parse_and_eval("&" + words[0]))
+        gdb.execute("symbol-file -o %d %s" % (delta, path), to_string=True)
+        self.delta = delta
+        if is_ringside():
+            gdb.execute("monitor symbols relocate %#x" %
+                        (delta & 0xffffffffffffffff), to_string=True)
+        gdb.write("moved by %#x\n" % delta)
+
+
+MapSymbols()
+Relocate()
 
 
 class Mode(gdb.Parameter):

@@ -1,4 +1,4 @@
-"""Runs inside gdb: sessions with the teaching kernel.  WHERE and SESSION come
+"""Runs inside gdb: sessions with the teaching kernel and with small guests.  WHERE and SESSION come
 from the command line as convenience variables; see session.sh."""
 import os
 import signal
@@ -10,6 +10,7 @@ import gdb
 WHERE = os.environ["WHERE"]
 ACCEL = os.environ["ACCEL"]
 SESSION = os.environ["SESSION"]
+BUILD = os.environ.get("BUILD", "build")
 
 
 def run(command):
@@ -43,7 +44,7 @@ def interrupt_after(seconds):
 
 def session_boot():
     """From the first instruction in real mode into user mode."""
-    run("symbol-file build/guests/teach.elf")
+    run("symbol-file %s/guests/teach.elf" % BUILD)
     connect()
     check(str(gdb.parse_and_eval("$mode")) == "real")
     check(value("$pc") == 0x7c00, hex(value("$pc")))
@@ -78,9 +79,140 @@ def session_boot():
     run("stepi 20")
 
 
+# mode, the caller of its MODE_outer, what gdb shows of MODE_inner
+MODES = (
+    ("real", "real", "_start", "mov    $0x1234,%ax", "i8086"),
+    ("prot16", "prot16", "prot16", "mov    $0x1234,%ax", "i8086"),
+    ("prot32", "prot32", "prot32", "mov    $0x12345678,%eax", "i386"),
+    ("paging", "prot32", "prot32", "mov    $0x12345678,%eax", "i386"),
+    ("user", "prot32", "user", "mov    $0x12345678,%eax", "i386"),
+    ("v86", "v86", "v86", "mov    $0x1234,%ax", "i8086"),
+)
+
+
+def backtrace():
+    names, frame = [], gdb.newest_frame()
+    while frame and frame.pc():
+        names.append(frame.name())
+        frame = frame.older()
+    return names
+
+
+def check_frames(part, caller):
+    want = [part + "_inner", part + "_outer", caller]
+    check(backtrace()[:3] == want, part, backtrace())
+    shown = [line.split(" in ")[-1].split(" ")[0]
+             for line in run("backtrace").strip().split("\n")]
+    check(shown[0].endswith(want[0]) or want[0] in shown[0], shown)
+    if gdb.selected_frame().architecture().name().startswith("i8086"):
+        check(len(shown) == 3, "the backtrace ends nowhere:", shown)
+
+
+def session_modes():
+    """One session through all modes of a 32-bit processor."""
+    run("symbol-file %s/tests/gdb/modes.img.elf" % BUILD)
+    connect()
+    check(value("$pc") == 0x7c00)
+    # All before any of it is loaded, but for the first sector.
+    for part, *_ in MODES:
+        run("tbreak *&%s_leaf" % part)
+    for part, mode, caller, code, architecture in MODES:
+        run("continue")
+        check(value("$pc") == value("(long) &%s_leaf" % part), part)
+        check(str(gdb.parse_and_eval("$mode")).endswith(mode), part)
+        check(architecture in run("show architecture"), part)
+        check(code in run("x/3i %s_inner" % part), part,
+              run("x/3i %s_inner" % part))
+        check("nop" in run("x/i $pc"), part)
+        check("PG" in str(gdb.parse_and_eval("$cr0")) if part in
+              ("paging", "user", "v86") else True, part)
+        check(value("$cpl") == (3 if part in ("user", "v86") else 0), part)
+        check_frames(part, caller)
+        if architecture == "i8086":
+            check(value("$sp") == value("$ss_base") +
+                  value("$ss_sp & 0xffff"), part)
+            check(value("$pc") == value("$cs_base") + value("$cs_ip"), part)
+            check(value("$ss_base") >= 0x20000, part)
+        run("stepi")
+        check("pop" in run("x/i $pc"), part)
+        check_frames(part, caller)
+        run("stepi")                    # its frame is gone, all but the address
+        check("ret" in run("x/i $pc"), part)
+        check(backtrace()[:3] == [part + "_inner", part + "_outer", caller],
+              part, backtrace())
+        run("stepi")
+        check(function() == part + "_outer")
+        run("finish")
+        check(function() == caller, part, function())
+    run("continue")
+
+
+def session_steps16():
+    """Into, over and out of calls in 16-bit code."""
+    run("symbol-file %s/tests/gdb/modes.img.elf" % BUILD)
+    connect()
+    for part in "real", "prot16", "v86":
+        run("tbreak *%s_outer" % part)
+        run("continue")
+        caller = gdb.newest_frame().older()
+        check(caller is not None and caller.pc(), part, "no caller at entry")
+        after = caller.pc()
+        run("stepi")                    # push %bp
+        check(gdb.newest_frame().older().pc() == after, part)
+        run("stepi 2")                  # mov, push
+        check("call" in run("x/i $pc"), part, run("x/i $pc"))
+        here = value("$pc")
+        run("nexti")
+        check(value("$pc") == here + 3, part, "nexti", hex(value("$pc")))
+        run("until *%d" % after)
+        check(value("$pc") == after, part, "until")
+    run("delete")
+
+
+def session_names():
+    """A list of names instead of a program; a program that has moved."""
+    run("map-symbols %s/tests/gdb/modes.img.sym" % BUILD)
+    connect()
+    run("map-symbols %s/tests/gdb/modes.img.sym" % BUILD)
+    run("tbreak prot32_inner")
+    run("continue")
+    check(backtrace()[:3] == ["prot32_inner", "prot32_outer", "prot32"],
+          backtrace())
+    here = value("$pc") - value("(long) &prot32_inner")
+    check("prot32_inner" in run("monitor print $eip"))
+    run("relocate 0x100000")
+    check(value("(long) &prot32_inner") ==
+          value("$pc") - here + 0x100000)
+    check("prot32_inner" in run("monitor print %d" %
+                               (value("$pc") + 0x100000)))
+    check("Text=100000;" in run("maintenance packet qOffsets"))
+    run("relocate prot32_inner $pc-%d" % here)
+    check(value("(long) &prot32_inner") == value("$pc") - here)
+    check("Text=0;" in run("maintenance packet qOffsets"))
+    check(function() == "prot32_inner")
+
+
+def session_program():
+    """gdb reads the guest's program through the stub, and where it is."""
+    connect()
+    check(gdb.objfiles()[0].filename.startswith("target:/"),
+          gdb.objfiles()[0].filename)
+    run("tbreak kernel_main")
+    run("continue")
+    check(function() == "kernel_main")
+    check(gdb.newest_frame().find_sal().symtab.filename.endswith("main.c"))
+    check(gdb.newest_frame().read_var("info_pa").type.sizeof == 4)
+    entry = value("(unsigned long) &kernel_main")
+    run("monitor symbols relocate 0x1000000")
+    run("disconnect")
+    connect()
+    check(value("(unsigned long) &kernel_main") == entry + 0x1000000)
+    check("kernel_main" in run("info symbol %d" % (entry + 0x1000000)))
+
+
 def session_source():
     """Lines, frames and variables; into calls, over them, and out."""
-    run("file build/guests/teach.elf")
+    run("file %s/guests/teach.elf" % BUILD)
     connect()
     run("break kernel_main")
     run("continue")
@@ -108,7 +240,7 @@ def session_source():
 
 def session_points():
     """Watchpoints, conditions, dprintf, ignore counts."""
-    run("file build/guests/teach.elf")
+    run("file %s/guests/teach.elf" % BUILD)
     connect()
     run("tbreak kernel_main")
     run("continue")
@@ -138,7 +270,7 @@ def session_points():
 
 def session_interrupt():
     """^C under load, detach and attach again."""
-    run("file build/guests/teach.elf")
+    run("file %s/guests/teach.elf" % BUILD)
     connect()
     run("tbreak proc_spawn")
     run("continue")
@@ -155,7 +287,7 @@ def session_interrupt():
 
 def session_memory():
     """Memory both ways; compare-sections; find."""
-    run("file build/guests/teach.elf")
+    run("file %s/guests/teach.elf" % BUILD)
     connect()
     run("tbreak kernel_main")
     run("continue")

@@ -1,17 +1,23 @@
 #!/bin/bash
-# Sessions of gdb itself with the teaching kernel, on each accelerator.
+# Sessions of gdb itself, on each accelerator (ACCELS="bt kvm").
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/guest/lib.sh
 . tests/guest/lib.sh
+# shellcheck source=tests/gdb/guests.sh
+. tests/gdb/guests.sh
 
+dir=$BUILD/tests/gdb
+mkdir -p "$dir"
 guest=
 cleanup() { [ -z "$guest" ] || kill -9 "$guest" 2>/dev/null; }
 trap cleanup EXIT
 
 # The sessions, and the image that each begins with.
-sessions=(boot:teach.img source:teach.elf points:teach.elf
-    interrupt:teach.elf memory:teach.elf)
+sessions=(boot:guests/teach.img source:guests/teach.elf points:guests/teach.elf
+    interrupt:guests/teach.elf memory:guests/teach.elf
+    program:guests/teach.elf modes:tests/gdb/modes.img
+    steps16:tests/gdb/modes.img names:tests/gdb/modes.img)
 
 session() { # ACCEL NAME IMAGE
     local accel=$1 name=$2 image=$3 out
@@ -19,13 +25,13 @@ session() { # ACCEL NAME IMAGE
     out=$logs/$label.out
     rm -f "$logs/gdb.sock"
     "$ringside" run --accel "$accel" -m 64M --serial null \
-        --gdb "unix:$logs/gdb.sock" -S "$BUILD/guests/$image" \
+        --gdb "unix:$logs/gdb.sock" -S "$BUILD/$image" \
         >"$out.guest" 2>&1 &
     guest=$!
     while [ ! -S "$logs/gdb.sock" ] && kill -0 $guest 2>/dev/null; do
         sleep 0.05
     done
-    WHERE=$logs/gdb.sock ACCEL=$accel SESSION=$name timeout 120 \
+    BUILD=$BUILD WHERE=$logs/gdb.sock ACCEL=$accel SESSION=$name timeout 120 \
         gdb -nx -q -batch -x gdbstub/ringside-gdb.py \
         -x tests/gdb/session.py </dev/null >"$out" 2>&1
     kill -9 $guest 2>/dev/null
@@ -40,7 +46,8 @@ if ! command -v gdb >/dev/null; then
     skip gdb-session "no gdb"
     exit 0
 fi
-for accel in bt kvm; do
+make_modes "$dir/modes.img" || exit 1
+for accel in ${ACCELS:-bt kvm}; do
     lacks=$(accel_lacks $accel)
     for row in "${sessions[@]}"; do
         name=${row%:*}
