@@ -260,7 +260,7 @@ int cmd_view(struct cli *cli)
     status = run_to_stop(&s, cli);
     view_line(cli, line, sizeof(line));
     strbuf_init(&out);
-    s.ctx.json = cli->json;
+    s.ctx.form = cli->json ? DOC_JSON : cli->svg ? DOC_SVG : DOC_TEXT;
     if (!status && !command_run(&s.ctx, line, &out))
         status = EXIT_STATUS_USAGE;
     fputs(strbuf_str(&out), status ? stderr : stdout);

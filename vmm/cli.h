@@ -29,6 +29,7 @@ struct cli {
     const char *report; /* path, or NULL: standard output */
     bool digest;
     bool json;
+    bool svg; /* view: neither is text */
     bool repl;
     const char *keys, *record;   /* paths, or NULL */
     unsigned screen_w, screen_h; /* 0: 80x24 */

@@ -205,6 +205,22 @@ int opt_json(struct cli *cli, char *text)
 {
     (void)text;
     cli->json = true;
+    cli->svg = false;
+    return 0;
+}
+
+int opt_text(struct cli *cli, char *text)
+{
+    (void)text;
+    cli->json = cli->svg = false;
+    return 0;
+}
+
+int opt_svg(struct cli *cli, char *text)
+{
+    (void)text;
+    cli->json = false;
+    cli->svg = true;
     return 0;
 }
 

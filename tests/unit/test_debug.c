@@ -203,7 +203,7 @@ static void test_commands(void **state)
     strbuf_reset(&out);
     assert_true(command_run(&ctx, "print [0x9000].w ^ ax", &out));
     assert_string_equal(strbuf_str(&out), "0xacdb  44251\n");
-    ctx.json = true;
+    ctx.form = DOC_JSON;
     strbuf_reset(&out);
     assert_true(command_run(&ctx, "points", &out));
     assert_non_null(strstr(strbuf_str(&out), "\"where\":\"0000:7c20\""));

@@ -169,10 +169,7 @@ static bool run_view(struct command_ctx *ctx, const struct view *view, int argc,
 
     doc_init(&doc, view->name);
     ok = view->fn(&vc, argc, argv, &doc);
-    if (ctx->json)
-        doc_json(&doc, out);
-    else
-        doc_text(&doc, out);
+    doc_write(&doc, ctx->form, out);
     doc_fini(&doc);
     return ok;
 }

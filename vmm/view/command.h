@@ -14,7 +14,7 @@ struct command_ctx {
     struct exit_report *other; /* a run to compare with, owned; or NULL */
     struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
-    bool json;    /* views print JSON */
+    enum doc_form form; /* what views print */
     bool utf8;    /* whoever reads it can show more than ASCII */
     bool may_run; /* false in gdb's monitor: gdb resumes the guest */
     bool quit;    /* the user wants to leave */

@@ -1,4 +1,5 @@
 /* Commands that look at and change values, and help. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,57 @@ bool command_set(struct command_ctx *ctx, int argc, char **argv,
     if (vm_set_state(ctx->vm, &st) < 0)
         return command_fail(out, "set: the processor refused the value");
     return true;
+}
+
+static enum doc_form form_of(const char *path)
+{
+    const char *end = strrchr(path, '.');
+
+    if (end && strcmp(end, ".svg") == 0)
+        return DOC_SVG;
+    return end && strcmp(end, ".json") == 0 ? DOC_JSON : DOC_TEXT;
+}
+
+static bool write_file(const char *path, const struct strbuf *text,
+                       struct strbuf *out)
+{
+    FILE *f = fopen(path, "we");
+    bool ok;
+
+    if (!f)
+        return command_fail(out, "save: cannot write %s: %s", path,
+                            strerror(errno));
+    ok = fwrite(text->text, 1, text->len, f) == text->len;
+    ok &= fclose(f) == 0;
+    return ok || command_fail(out, "save: %s: %s; is the disk full?", path,
+                              strerror(errno));
+}
+
+bool command_save(struct command_ctx *ctx, int argc, char **argv,
+                  struct strbuf *out)
+{
+    const struct view *view = argc > 2 ? view_find(argv[2]) : NULL;
+    struct view_ctx vc = command_view_ctx(ctx);
+    struct strbuf text;
+    struct doc doc;
+    bool ok;
+
+    if (!ctx->may_run) /* a client of gdb's port may be somebody else */
+        return command_fail(out, "save: not through gdb, which can itself: "
+                                 "pipe monitor VIEW | cat > FILE");
+    if (!view)
+        return command_fail(out, "save what, and where? try: "
+                                 "save walk.svg walk cr2");
+    strbuf_init(&text);
+    doc_init(&doc, view->name);
+    ok = view->fn(&vc, argc - 2, argv + 2, &doc);
+    doc_write(&doc, ok ? form_of(argv[1]) : DOC_TEXT, ok ? &text : out);
+    ok = ok && write_file(argv[1], &text, out);
+    if (ok)
+        strbuf_printf(out, "%s: %zu bytes\n", argv[1], text.len);
+    doc_fini(&doc);
+    strbuf_fini(&text);
+    return ok;
 }
 
 bool command_symbols(struct command_ctx *ctx, int argc, char **argv,

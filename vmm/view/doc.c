@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MAX 16u
-
 void doc_init(struct doc *doc, const char *title)
 {
     *doc = (struct doc){.title = strdup(title)};
@@ -68,6 +66,13 @@ void doc_table(struct doc *doc, const char *name, const char *columns)
 
     it->name = strdup(name);
     it->text = strdup(columns);
+}
+
+void doc_table_draw(struct doc *doc, const char *name, const char *columns,
+                    enum doc_draw draw)
+{
+    doc_table(doc, name, columns);
+    doc->item[doc->items - 1].draw = draw;
 }
 
 void doc_row(struct doc *doc)
@@ -140,24 +145,6 @@ static void emit(struct writer *w, enum doc_mark mark, const char *link)
     strbuf_reset(&w->sb);
 }
 
-/* Columns that UTF-8 TEXT takes. */
-static size_t columns_of(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-static void put_padded(struct writer *w, const char *text, size_t width)
-{
-    size_t n = columns_of(text);
-
-    strbuf_printf(&w->sb, "%s%*s", text, (int)(n < width ? width - n : 0), "");
-    strbuf_puts(&w->sb, "  ");
-}
-
 static size_t field_width(const struct doc *doc, size_t at)
 {
     size_t width = 0;
@@ -181,27 +168,16 @@ static size_t write_fields(const struct doc *doc, size_t at, struct writer *w)
     return at;
 }
 
-struct columns {
-    char *copy; /* the names, cut apart */
-    char *name[COLUMNS_MAX];
-    size_t width[COLUMNS_MAX];
-    size_t count;
-};
-
-static void split_columns(struct columns *c, const char *text)
+size_t doc_width(const char *text)
 {
-    char *save = NULL;
+    size_t n = 0;
 
-    *c = (struct columns){.copy = strdup(text)};
-    for (char *s = strtok_r(c->copy, ",", &save); s;
-         s = strtok_r(NULL, ",", &save)) {
-        assert(c->count < COLUMNS_MAX);
-        c->width[c->count] = strlen(s);
-        c->name[c->count++] = s;
-    }
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
 }
 
-static void measure(const struct doc *doc, size_t at, struct columns *c)
+static void measure(const struct doc *doc, size_t at, struct doc_columns *c)
 {
     size_t column = 0;
 
@@ -216,24 +192,60 @@ static void measure(const struct doc *doc, size_t at, struct columns *c)
         if (it->kind != DOC_CELL)
             return;
         assert(column < c->count);
-        n = columns_of(it->text);
+        n = doc_width(it->text);
         if (n > c->width[column])
             c->width[column] = n;
         column++;
     }
 }
 
+void doc_columns_init(struct doc_columns *c, const struct doc *doc,
+                      size_t table)
+{
+    char *save = NULL;
+
+    *c = (struct doc_columns){.copy = strdup(doc->item[table].text)};
+    for (char *s = strtok_r(c->copy, ",", &save); s;
+         s = strtok_r(NULL, ",", &save)) {
+        assert(c->count < DOC_COLUMNS_MAX);
+        c->hidden[c->count] = s[0] == '!';
+        c->name[c->count] = s + (s[0] == '!');
+        c->width[c->count++] = doc_width(s);
+    }
+    measure(doc, table + 1, c);
+}
+
+void doc_columns_fini(struct doc_columns *c)
+{
+    free(c->copy);
+}
+
+static void put_padded(struct strbuf *sb, const char *text, size_t width)
+{
+    strbuf_printf(sb, "%s%*s", text, (int)(width - doc_width(text)) + 2, "");
+}
+
+static enum doc_mark stronger(enum doc_mark a, enum doc_mark b)
+{
+    static const uint8_t strength[] = {
+        [DOC_PLAIN] = 0,   [DOC_DIM] = 1,     [DOC_NAME] = 2,
+        [DOC_CHANGED] = 3, [DOC_CURRENT] = 4, [DOC_FAULT] = 5,
+    };
+
+    return strength[a] > strength[b] ? a : b;
+}
+
 static size_t write_table(const struct doc *doc, size_t at, struct writer *w)
 {
-    struct columns c;
+    struct doc_columns c;
     enum doc_mark mark = DOC_PLAIN;
     const char *link = NULL;
     size_t column = 0;
 
-    split_columns(&c, doc->item[at++].text);
-    measure(doc, at, &c);
+    doc_columns_init(&c, doc, at++);
     for (size_t i = 0; i < c.count; i++)
-        put_padded(w, c.name[i], c.width[i]);
+        if (!c.hidden[i])
+            put_padded(&w->sb, c.name[i], c.width[i]);
     emit(w, DOC_NAME, NULL);
     for (; at < doc->items; at++) {
         const struct doc_item *it = &doc->item[at];
@@ -248,14 +260,58 @@ static size_t write_table(const struct doc *doc, size_t at, struct writer *w)
         }
         if (it->kind != DOC_CELL)
             break;
-        put_padded(w, it->text, c.width[column++]);
-        if (it->mark)
-            mark = it->mark;
+        if (!c.hidden[column])
+            put_padded(&w->sb, it->text, c.width[column]);
+        column++;
+        mark = stronger(mark, it->mark);
     }
     if (column > 0)
         emit(w, mark, link);
-    free(c.copy);
+    doc_columns_fini(&c);
     return at;
+}
+
+static size_t table_end(const struct doc *doc, size_t at)
+{
+    while (at < doc->items &&
+           (doc->item[at].kind == DOC_ROW || doc->item[at].kind == DOC_CELL))
+        at++;
+    return at;
+}
+
+/* The widest cell of the row that begins at AT. */
+static size_t row_width(const struct doc *doc, size_t at)
+{
+    size_t width = 0;
+
+    for (at++; at < doc->items && doc->item[at].kind == DOC_CELL; at++) {
+        size_t n = doc_width(doc->item[at].text);
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+/* Rows stand side by side under the names of the columns. */
+static size_t write_strip(const struct doc *doc, size_t table, struct writer *w)
+{
+    size_t end = table_end(doc, table + 1), names = 0;
+    struct doc_columns c;
+
+    doc_columns_init(&c, doc, table);
+    for (size_t i = 0; i < c.count; i++)
+        names = doc_width(c.name[i]) > names ? doc_width(c.name[i]) : names;
+    for (size_t i = 0; i < c.count; i++) {
+        if (c.hidden[i])
+            continue;
+        put_padded(&w->sb, c.name[i], names);
+        for (size_t at = table + 1; at < end; at++)
+            if (doc->item[at].kind == DOC_ROW)
+                put_padded(&w->sb, doc->item[at + 1 + i].text,
+                           row_width(doc, at));
+        emit(w, DOC_PLAIN, NULL);
+    }
+    doc_columns_fini(&c);
+    return end;
 }
 
 void doc_lines(const struct doc *doc,
@@ -271,7 +327,8 @@ void doc_lines(const struct doc *doc,
         if (it->kind == DOC_FIELD) {
             at = write_fields(doc, at, &w);
         } else if (it->kind == DOC_TABLE) {
-            at = write_table(doc, at, &w);
+            at = it->draw == DOC_DRAW_STRIP ? write_strip(doc, at, &w)
+                                            : write_table(doc, at, &w);
         } else {
             strbuf_puts(&w.sb, it->text ? it->text : "");
             emit(&w, it->mark, NULL);
@@ -324,11 +381,11 @@ static void json_value(struct strbuf *out, const struct doc_item *it)
 
 static size_t json_table(const struct doc *doc, size_t at, struct strbuf *out)
 {
-    struct columns c;
+    struct doc_columns c;
     size_t column = 0;
     bool open = false, first = true;
 
-    split_columns(&c, doc->item[at++].text);
+    doc_columns_init(&c, doc, at++);
     strbuf_putc(out, '[');
     for (; at < doc->items; at++) {
         const struct doc_item *it = &doc->item[at];
@@ -349,7 +406,7 @@ static size_t json_table(const struct doc *doc, size_t at, struct strbuf *out)
         first = false;
     }
     strbuf_puts(out, open ? "}]" : "]");
-    free(c.copy);
+    doc_columns_fini(&c);
     return at;
 }
 
@@ -391,4 +448,12 @@ void doc_json(const struct doc *doc, struct strbuf *out)
     }
     json_notes(doc, out);
     strbuf_puts(out, "}\n");
+}
+
+void doc_write(const struct doc *doc, enum doc_form form, struct strbuf *out)
+{
+    static void (*const writers[])(const struct doc *, struct strbuf *) = {
+        [DOC_TEXT] = doc_text, [DOC_JSON] = doc_json, [DOC_SVG] = doc_svg};
+
+    writers[form](doc, out);
 }

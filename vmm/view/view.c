@@ -53,3 +53,11 @@ bool view_arg(const struct view_ctx *ctx, int argc, char **argv, int i,
     *value = v.value;
     return true;
 }
+
+bool view_address(const struct view_ctx *ctx, int argc, char **argv,
+                  uint64_t dflt, uint64_t *gla, struct doc *doc)
+{
+    bool dot = argc > 1 && strcmp(argv[1], ".") == 0;
+
+    return view_arg(ctx, dot ? 1 : argc, argv, 1, dflt, gla, doc);
+}

@@ -41,4 +41,7 @@ bool view_fail(struct doc *doc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ARGV[I] as an expression; DFLT if there is none. */
 bool view_arg(const struct view_ctx *ctx, int argc, char **argv, int i,
               uint64_t dflt, uint64_t *value, struct doc *doc);
+/* ARGV[1] as an address; DFLT if there is none, or it is a dot. */
+bool view_address(const struct view_ctx *ctx, int argc, char **argv,
+                  uint64_t dflt, uint64_t *gla, struct doc *doc);
 #endif

@@ -1,261 +1,208 @@
 /*
- * Page walks where an address is translated twice: nested paging (EPT, NPT)
- * as a grid, shadow paging as what bt really has.
- *
- * SDM vol. 3C 28.3: each of the g references of the guest's walk, and the data
- * itself, is a guest-physical address that the second dimension translates
- * with h references: (g + 1)(h + 1) - 1 in all.
+ * The page walk in two dimensions, as a grid: what nested paging (EPT, NPT)
+ * costs in references to memory.  The guest's entries are real; the host's
+ * tables are a model, whatever runs the guest.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/accel/bt/bt.h"
 #include "vmm/machine/machine.h"
 #include "vmm/view/views.h"
-#include "vmm/x86/insn.h"
-#include "vmm/x86/text.h"
+#include "vmm/x86/nested.h"
 
-/* Levels of the second dimension, lowest last: the EPT has the same shape. */
-static const char *const host_tables[] = {"L5", "L4", "L3", "L2", "L1"};
-
-struct walk_at {
+struct grid {
+    struct doc *doc;
+    const struct mem *mem;
     struct x86_state st;
     struct x86_paging paging;
-    struct x86_walk walk;
-    uint64_t gla;
+    struct x86_nested_host host;
+    struct x86_nested n;
+    bool stepped;
+    uint64_t step; /* of n.refs: this one is being done */
 };
 
-static bool walk_for(const struct view_ctx *ctx, int argc, char **argv,
-                     struct walk_at *w, struct doc *doc)
-{
-    struct x86_phys phys = mem_phys(&vm_machine(ctx->vm)->mem);
-    struct x86_access look = {.no_check = true};
+/* ---- what is asked for -----------------------------------------------------
+ */
 
-    if (vm_get_state(ctx->vm, &w->st) < 0)
-        return view_fail(doc, "the registers cannot be read");
-    if (!view_arg(ctx, argc, argv, 1, w->st.rip + w->st.seg[X86_CS].base,
-                  &w->gla, doc))
+static bool page_word(const char *word, unsigned *shift)
+{
+    static const struct {
+        const char *word;
+        unsigned shift;
+    } sizes[] = {{"4k", 12}, {"2m", 21}, {"1g", 30}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+        if (strcmp(sizes[i].word, word) == 0) {
+            *shift = sizes[i].shift;
+            return true;
+        }
+    return false;
+}
+
+/* ADDRESS [LEVELS] [4k|2m|1g] [step N] */
+static bool parse(struct grid *g, const struct view_ctx *ctx, int argc,
+                  char **argv, uint64_t *gla)
+{
+    if (!view_address(ctx, argc, argv, x86_linear_rip(&g->st), gla, g->doc))
         return false;
-    x86_paging_init(&w->paging, &w->st);
-    x86_walk(&w->walk, &w->paging, &phys, w->gla, look);
-    return true;
-}
-
-/* One row of the grid: GPA translated by H levels, then what is read there. */
-static void put_grid_row(struct doc *doc, const char *what, uint64_t gpa,
-                         unsigned h, unsigned *reference, const char *entry)
-{
-    char text[32];
-
-    doc_row(doc);
-    doc_cell(doc, "%s", what);
-    doc_cell(doc, "%#llx", (unsigned long long)gpa);
-    for (unsigned i = 0; i < h; i++) {
-        unsigned shift = 12 + 9 * (h - 1 - i);
-
-        doc_cell(doc, "%2u [%llu]", ++*reference,
-                 (unsigned long long)(gpa >> shift & 511));
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "step") == 0) {
+            g->stepped = true;
+            if (!view_arg(ctx, argc, argv, ++i, 0, &g->step, g->doc))
+                return false;
+        } else if (argv[i][0] >= '1' && argv[i][0] <= '5' && !argv[i][1]) {
+            g->host.levels = (unsigned)(argv[i][0] - '0');
+        } else if (!page_word(argv[i], &g->host.shift)) {
+            return view_fail(g->doc,
+                             "nested: '%s'? the second dimension has 1 to 5 "
+                             "levels and pages of 4k, 2m or 1g",
+                             argv[i]);
+        }
     }
-    if (entry)
-        snprintf(text, sizeof(text), "%2u %s", ++*reference, entry);
-    else
-        snprintf(text, sizeof(text), "data");
-    doc_cell(doc, "%s", text);
-}
-
-static bool is_register(const struct x86_walk_step *s, unsigned i)
-{
-    return i == 0 && s->shift == 30 && s->entry_size == 8;
-}
-
-static bool host_levels(int argc, char **argv, unsigned *h, struct doc *doc)
-{
-    *h = argc > 2 ? (unsigned)(argv[2][0] - '0') : 4;
-    if (*h < 1 || *h > 5 || (argc > 2 && argv[2][1]))
-        return view_fail(doc, "the second dimension has 1 to 5 levels");
+    if (12 + 9 * (g->host.levels - 1) < g->host.shift)
+        return view_fail(g->doc, "so few levels have no pages of that size");
     return true;
 }
 
-static void put_nested_columns(struct doc *doc, unsigned h)
+/* ---- the grid --------------------------------------------------------------
+ */
+
+static void put_columns(const struct grid *g)
 {
     char columns[64] = "guest,gpa";
 
-    for (unsigned i = 5 - h; i < 5; i++) {
-        strcat(columns, ",");
-        strcat(columns, host_tables[i]);
+    for (unsigned i = 0; i < g->n.host_refs; i++) {
+        size_t at = strlen(columns);
+        snprintf(columns + at, sizeof(columns) - at, ",L%u",
+                 g->host.levels - i);
     }
     strcat(columns, ",then");
-    doc_table(doc, "references", columns);
+    doc_table_draw(g->doc, "references", columns, DOC_DRAW_GRID);
+}
+
+/* Reference number NR, or the data that it all was for. */
+static void put_ref(const struct grid *g, unsigned nr, const char *what)
+{
+    if (g->stepped && nr > g->step) {
+        doc_cell(g->doc, ".");
+        doc_mark(g->doc, DOC_DIM);
+    } else {
+        bool now = g->stepped && nr == g->step;
+
+        doc_cell(g->doc, "%s%u %s", now ? ">" : "", nr, what);
+        if (now)
+            doc_mark(g->doc, DOC_CURRENT);
+    }
+}
+
+/* One address translated by the host, then what is read there. */
+static unsigned put_row(const struct grid *g, unsigned row, unsigned nr)
+{
+    const struct x86_nested_row *r = &g->n.row[row];
+    char text[32];
+
+    doc_row(g->doc);
+    doc_cell(g->doc, "%s", r->step ? r->step->table : "data");
+    if (g->stepped && g->n.ref[nr].row > 0 && nr >= g->step)
+        doc_cell(g->doc, "?"); /* it has not been read yet */
+    else
+        doc_cell(g->doc, "%#llx", (unsigned long long)r->gpa);
+    for (; nr < g->n.refs && g->n.ref[nr].row == row; nr++) {
+        if (g->n.ref[nr].level)
+            snprintf(text, sizeof(text), "[%u]", g->n.ref[nr].index);
+        else
+            snprintf(text, sizeof(text), "%llx",
+                     (unsigned long long)r->step->entry);
+        put_ref(g, nr + 1, text);
+    }
+    if (!r->step) {
+        doc_cell(g->doc, "%s",
+                 mem_find(g->mem, r->gpa) ? "data" : "a device: EPT violation");
+        doc_mark(g->doc, mem_find(g->mem, r->gpa) ? DOC_NAME : DOC_FAULT);
+    }
+    return nr;
+}
+
+/* What the reference at hand is for, in words. */
+static void put_reference(const struct grid *g)
+{
+    const struct x86_nested_ref *ref;
+    const struct x86_nested_row *row;
+    char what[32];
+
+    doc_field(g->doc, "reference", "%llu of %u", (unsigned long long)g->step,
+              g->n.refs);
+    if (g->step == 0)
+        return;
+    ref = &g->n.ref[g->step - 1];
+    row = &g->n.row[ref->row];
+    snprintf(what, sizeof(what), "%s%s", row->step ? "guest's " : "data",
+             row->step ? row->step->table : "");
+    if (ref->level)
+        doc_field(g->doc, "read",
+                  "host's L%u entry %u, to find the %s at gpa %#llx",
+                  ref->level, ref->index, what, (unsigned long long)row->gpa);
+    else
+        doc_field(g->doc, "read", "%s entry %u at gpa %#llx: %llx", what,
+                  ref->index, (unsigned long long)row->gpa,
+                  (unsigned long long)row->step->entry);
+}
+
+static void put_count(const struct grid *g)
+{
+    unsigned tables = g->n.rows - 1;
+
+    if (g->n.guest.result != X86_WALK_OK) {
+        doc_number(g->doc, "count", g->n.refs);
+        view_fail(g->doc, "the guest's walk ends here: %s",
+                  x86_walk_result_name(g->n.guest.result));
+        return;
+    }
+    doc_number(g->doc, "count", g->n.refs);
+    doc_note(g->doc, "(g+1)(h+1)-1 = (%u+1)(%u+1)-1 = %u references", tables,
+             g->n.host_refs, (tables + 1) * (g->n.host_refs + 1) - 1);
+    if (g->paging.mode == X86_PAGING_PAE)
+        doc_note(g->doc, "PAE's PDPTEs were loaded with CR3: no reference");
+}
+
+static void put_head(const struct grid *g, const struct view_ctx *ctx)
+{
+    doc_field(g->doc, "address", "%#llx", (unsigned long long)g->n.guest.gla);
+    doc_field(g->doc, "guest", "%s paging, cr3 %#llx",
+              x86_paging_mode_name(g->paging.mode),
+              (unsigned long long)g->st.cr3);
+    doc_field(g->doc, "host", "%u levels, pages of %llu KiB; a model: %s",
+              g->host.levels, (unsigned long long)BIT64(g->host.shift) >> 10,
+              vm_vcpu(ctx->vm)->ops == &accel_kvm
+                  ? "the kernel hides its tables"
+                  : "bt has no second table, see `shadow`");
 }
 
 bool view_nested(const struct view_ctx *ctx, int argc, char **argv,
                  struct doc *doc)
 {
-    unsigned h, reference = 0, g = 0;
-    struct walk_at w;
-
-    if (!host_levels(argc, argv, &h, doc) ||
-        !walk_for(ctx, argc, argv, &w, doc))
-        return false;
-    doc_field(doc, "address", "%#llx", (unsigned long long)w.gla);
-    doc_field(doc, "guest", "%s paging, cr3 %#llx",
-              x86_paging_mode_name(w.paging.mode),
-              (unsigned long long)w.st.cr3);
-    doc_field(doc, "host", "%u levels; a model: %s", h,
-              vm_vcpu(ctx->vm)->ops == &accel_kvm
-                  ? "the kernel hides its tables"
-                  : "bt has no second table, see `shadow`");
-    put_nested_columns(doc, h);
-    for (unsigned i = 0; i < w.walk.steps; i++) {
-        const struct x86_walk_step *s = &w.walk.step[i];
-        char entry[24];
-
-        if (is_register(s, i)) /* PAE's PDPTEs: loaded with CR3, no reference */
-            continue;
-        snprintf(entry, sizeof(entry), "%llx", (unsigned long long)s->entry);
-        put_grid_row(doc, s->table, s->entry_gpa, h, &reference, entry);
-        g++;
-    }
-    if (w.walk.result != X86_WALK_OK)
-        return view_fail(doc, "the guest's walk ends here: %s",
-                         x86_walk_result_name(w.walk.result));
-    put_grid_row(doc, "data", w.walk.gpa, h, &reference, NULL);
-    doc_number(doc, "count", reference);
-    doc_note(doc, "(g+1)(h+1)-1 = (%u+1)(%u+1)-1 = %u references", g, h,
-             (g + 1) * (h + 1) - 1);
-    return true;
-}
-
-/* ---- shadow paging
- * ------------------------------------------------------------ */
-
-static void put_rights(struct doc *doc, const char *who, bool mapped,
-                       bool writable, const char *where, const char *why)
-{
-    doc_row(doc);
-    doc_cell(doc, "%s", who);
-    doc_cell(doc, "%s", mapped ? "yes" : "no");
-    doc_cell(doc, "%s", !mapped ? "-" : writable ? "yes" : "no");
-    doc_cell(doc, "%s", where);
-    doc_cell(doc, "%s", why);
-}
-
-/* Why the shadow allows less than the guest's entry does. */
-static const char *shadow_policy(const struct x86_walk *w,
-                                 const struct bt_shadow_view *sh)
-{
-    if (w->result != X86_WALK_OK)
-        return "nothing to shadow";
-    if (!sh->mapped)
-        return "not touched yet: an access fills it";
-    if (w->writable && !sh->writable)
-        return w->dirty ? "read-only: it holds translated code"
-                        : "read-only until a write sets the dirty bit";
-    return "as the guest allows";
-}
-
-static bool put_real_shadow(const struct view_ctx *ctx, const struct walk_at *w,
-                            struct doc *doc)
-{
-    struct bt_shadow_view sh;
-    char where[32] = "-";
-
-    bt_shadow_at(vm_vcpu(ctx->vm), (uint32_t)w->gla, &sh);
-    if (sh.mapped)
-        snprintf(where, sizeof(where), "RAM+%#llx",
-                 (unsigned long long)sh.ram_offset);
-    put_rights(doc, "shadow entry", sh.mapped, sh.writable, where,
-               shadow_policy(&w->walk, &sh));
-    doc_note(doc, "The shadow entry is read back from the current window.");
-    return true;
-}
-
-bool view_shadow(const struct view_ctx *ctx, int argc, char **argv,
-                 struct doc *doc)
-{
-    char where[32] = "-", bits[64] = "-";
-    const struct x86_walk *walk;
-    struct walk_at w;
-
-    if (!walk_for(ctx, argc, argv, &w, doc))
-        return false;
-    walk = &w.walk;
-    doc_field(doc, "address", "%#llx", (unsigned long long)w.gla);
-    if (walk->steps)
-        x86_pte_text(bits, sizeof(bits), walk->step[walk->steps - 1].entry);
-    if (walk->result == X86_WALK_OK)
-        snprintf(where, sizeof(where), "gpa %#llx",
-                 (unsigned long long)walk->gpa);
-    doc_table(doc, "entries", "what,mapped,writable,where,why");
-    put_rights(doc, "guest entry", walk->result == X86_WALK_OK, walk->writable,
-               where, bits);
-    if (vm_vcpu(ctx->vm)->ops == &accel_bt)
-        return put_real_shadow(ctx, &w, doc);
-    doc_note(doc, "KVM uses nested paging or hides its shadow pages; "
-                  "--accel bt shows real ones");
-    return true;
-}
-
-/* ---- what bt made of the code
- * -------------------------------------------------- */
-
-static void put_guest_insn(const struct view_ctx *ctx, struct doc *doc,
-                           const struct bt_insn_view *in)
-{
-    uint8_t bytes[15];
-    char text[128];
-    size_t n = vm_read_gla(ctx->vm, in->eip, bytes, in->guest_len);
-
-    x86_insn_text(text, sizeof(text), bytes, n, 32, in->eip);
-    doc_row(doc);
-    doc_cell(doc, "%08x", in->eip);
-    doc_cell(doc, "%s", text);
-    doc_cell(doc, "%s", bt_reason_text(in->why));
-    doc_mark(doc, DOC_NAME);
-}
-
-static void put_host_insns(struct doc *doc, const struct bt_block_view *b,
-                           const struct bt_insn_view *in)
-{
-    for (uint32_t at = in->host; at < in->host + in->host_len;) {
-        char text[128];
-        unsigned len = x86_insn_text(text, sizeof(text), b->host + at,
-                                     b->host_len - at, 64, b->host_pc + at);
-
-        doc_row(doc);
-        doc_cell(doc, "%s", "");
-        doc_cell(doc, "    %s", text);
-        doc_cell(doc, "%s", "");
-        at += len ? len : 1;
-    }
-}
-
-bool view_block(const struct view_ctx *ctx, int argc, char **argv,
-                struct doc *doc)
-{
-    struct bt_block_view b;
-    struct x86_state st;
+    struct grid g = {.doc = doc,
+                     .mem = &vm_machine(ctx->vm)->mem,
+                     .host = {.levels = 4, .shift = 12}};
+    struct x86_phys phys = mem_phys(&vm_machine(ctx->vm)->mem);
+    unsigned nr = 0;
     uint64_t gla;
 
-    if (vm_vcpu(ctx->vm)->ops != &accel_bt)
-        return view_fail(doc, "KVM runs the guest's code as it is; --accel bt "
-                              "translates");
-    if (vm_get_state(ctx->vm, &st) < 0 ||
-        !view_arg(ctx, argc, argv, 1, st.rip, &gla, doc))
+    if (vm_get_state(ctx->vm, &g.st) < 0)
+        return view_fail(doc, "the registers cannot be read");
+    if (!parse(&g, ctx, argc, argv, &gla))
         return false;
-    if (!bt_block_at(vm_vcpu(ctx->vm), (uint32_t)gla, &b))
-        return view_fail(doc,
-                         "%#llx has not been translated: it has not run, "
-                         "or only in 16-bit or other rare modes",
-                         (unsigned long long)gla);
-    doc_field(doc, "block", "%08x, %u instructions, %s", b.eip, b.insns,
-              b.user ? "user" : "supervisor");
-    doc_field(doc, "host", "%#llx, %u bytes", (unsigned long long)b.host_pc,
-              b.host_len);
-    doc_table(doc, "code", "address,guest and host code,why");
-    for (unsigned i = 0; i < b.insns; i++) {
-        put_guest_insn(ctx, doc, &b.insn[i]);
-        put_host_insns(doc, &b, &b.insn[i]);
-    }
+    x86_paging_init(&g.paging, &g.st);
+    x86_nested_walk(&g.n, &g.paging, &phys, gla, g.host);
+    if (g.stepped && g.step > g.n.refs)
+        g.step = g.n.refs;
+    put_head(&g, ctx);
+    put_columns(&g);
+    for (unsigned row = 0; row < g.n.rows; row++)
+        nr = put_row(&g, row, nr);
+    if (g.stepped)
+        put_reference(&g);
+    if (!g.stepped || g.step == g.n.refs)
+        put_count(&g);
     return true;
 }

@@ -65,6 +65,18 @@ const char *x86_paging_mode_name(enum x86_paging_mode mode)
     return schemes[mode].name;
 }
 
+bool x86_paging_level(enum x86_paging_mode mode, unsigned n,
+                      struct x86_paging_level *out)
+{
+    assert(mode < ARRAY_SIZE(schemes));
+    if (n >= schemes[mode].count)
+        return false;
+    *out = (struct x86_paging_level){schemes[mode].level[n].table,
+                                     schemes[mode].level[n].shift,
+                                     schemes[mode].level[n].bits};
+    return true;
+}
+
 const char *x86_walk_result_name(enum x86_walk_result result)
 {
     static const char *const names[] = {

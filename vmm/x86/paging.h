@@ -100,6 +100,15 @@ bool x86_walk_commit(struct x86_walk *walk, const struct x86_phys *phys,
 bool x86_load_pdptes(uint64_t cr3, const struct x86_phys *phys,
                      uint64_t pdpte[4]);
 
+/* One level of tables: which bits of the address choose among its entries. */
+struct x86_paging_level {
+    const char *table; /* as in x86_walk_step */
+    uint8_t shift, bits;
+};
+/* The N-th level of MODE from the root; false past the last. */
+bool x86_paging_level(enum x86_paging_mode mode, unsigned n,
+                      struct x86_paging_level *out);
+
 const char *x86_paging_mode_name(enum x86_paging_mode mode); /* "2-level" */
 const char *x86_walk_result_name(enum x86_walk_result result);
 #endif
