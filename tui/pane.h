@@ -23,6 +23,7 @@ struct pane {
     char arg[96]; /* expression that the view is given; "": its default */
     char history[PANE_HISTORY][96];
     unsigned history_at, history_len;
+    unsigned step; /* walks: 1 + the reference shown; 0: the whole walk */
     struct pane_line *line;
     size_t lines, cap;
     size_t top, cursor;
@@ -49,6 +50,9 @@ void pane_show(struct pane *p, const struct pane_class *class);
 void pane_go(struct pane *p, const char *arg);
 bool pane_back(struct pane *p);
 bool pane_forward(struct pane *p);
+
+/* The next reference of a walk, or the one before; false: it is no walk. */
+bool pane_step(struct pane *p, int by);
 
 void pane_clear(struct pane *p);
 struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)

@@ -94,7 +94,21 @@ void pane_go(struct pane *p, const char *arg)
     snprintf(p->history[p->history_at++], sizeof(p->history[0]), "%s", p->arg);
     p->history_len = p->history_at;
     snprintf(p->arg, sizeof(p->arg), "%s", arg);
-    p->top = p->cursor = 0;
+    p->top = p->cursor = p->step = 0;
+}
+
+static bool can_step(const struct pane *p)
+{
+    return p->class->view && strstr(view_find(p->class->view)->args, "step N");
+}
+
+bool pane_step(struct pane *p, int by)
+{
+    if (!can_step(p))
+        return false;
+    if (by > 0 || p->step > 0)
+        p->step += (unsigned)by;
+    return true;
 }
 
 static bool move_in_history(struct pane *p, int by)
@@ -172,25 +186,65 @@ void pane_add_doc(struct pane *p, const struct doc *doc)
     doc_lines(doc, add_doc_line, p);
 }
 
+/* The walk may be shorter than where the pane was in it. */
+static void clamp_step(struct pane *p, const struct doc *doc)
+{
+    unsigned n;
+
+    for (size_t i = 0; p->step && i < doc->items; i++)
+        if (doc->item[i].kind == DOC_FIELD &&
+            strcmp(doc->item[i].name, "reference") == 0 &&
+            sscanf(doc->item[i].text, "%u", &n) == 1)
+            p->step = n + 1;
+}
+
+#define WORDS_MAX 16
+
+/* What a view is called with. */
+struct words {
+    char name[32], arg[sizeof(((struct pane *)0)->arg)];
+    char dot[2], step[5], number[16];
+    char *argv[WORDS_MAX + 1];
+    int argc;
+};
+
+/* The words of the pane's argument, and where it is in a walk. */
+static void split_words(struct words *w, const struct pane *p)
+{
+    char *save = NULL;
+
+    *w = (struct words){.dot = ".", .step = "step"};
+    snprintf(w->name, sizeof(w->name), "%s", p->class->view);
+    snprintf(w->arg, sizeof(w->arg), "%s", p->arg);
+    if (!w->arg[0] && strcmp(w->name, "memory") == 0)
+        strcpy(w->arg, "esp"); /* somewhere to begin */
+    w->argv[w->argc++] = w->name;
+    for (char *t = strtok_r(w->arg, " ", &save); t && w->argc < WORDS_MAX - 3;
+         t = strtok_r(NULL, " ", &save))
+        w->argv[w->argc++] = t;
+    if (!p->step)
+        return;
+    snprintf(w->number, sizeof(w->number), "%u", p->step - 1);
+    if (w->argc == 1)
+        w->argv[w->argc++] = w->dot;
+    w->argv[w->argc++] = w->step;
+    w->argv[w->argc++] = w->number;
+}
+
 static void refresh_view(struct pane *p, struct command_ctx *ctx)
 {
     const struct view *view = view_find(p->class->view);
     struct view_ctx vc = command_view_ctx(ctx);
-    char name[32], arg[sizeof(p->arg)], *save = NULL;
-    char *argv[8] = {name};
-    int argc = 1;
+    struct words w;
     struct doc doc;
 
-    snprintf(name, sizeof(name), "%s", view->name);
-    snprintf(arg, sizeof(arg), "%s", p->arg);
-    if (!arg[0] && strcmp(name, "memory") == 0)
-        strcpy(arg, "esp"); /* somewhere to begin */
-    for (char *w = strtok_r(arg, " ", &save); w && argc < 7;
-         w = strtok_r(NULL, " ", &save))
-        argv[argc++] = w;
-    doc_init(&doc, name);
-    view->fn(&vc, argc, argv, &doc);
+    split_words(&w, p);
+    doc_init(&doc, view->name);
+    view->fn(&vc, w.argc, w.argv, &doc);
+    clamp_step(p, &doc);
     pane_add_doc(p, &doc);
+    if (can_step(p) && !p->step)
+        pane_add(p, LOOK_DIM, "Space goes through it reference by reference");
     doc_fini(&doc);
 }
 

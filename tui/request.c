@@ -284,6 +284,24 @@ static void request_forward(struct screen *sc)
         screen_refresh(sc);
 }
 
+static void step_walk(struct screen *sc, int by)
+{
+    if (pane_step(screen_focus(sc), by))
+        screen_refresh(sc);
+    else
+        screen_say(sc, true, "this pane shows no page walk; vwalk does");
+}
+
+static void request_ahead(struct screen *sc)
+{
+    step_walk(sc, 1);
+}
+
+static void request_behind(struct screen *sc)
+{
+    step_walk(sc, -1);
+}
+
 static void request_zoom(struct screen *sc)
 {
     sc->zoomed = !sc->zoomed;

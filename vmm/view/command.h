@@ -15,9 +15,9 @@ struct command_ctx {
     struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
     enum doc_form form; /* what views print */
-    bool utf8;    /* whoever reads it can show more than ASCII */
-    bool may_run; /* false in gdb's monitor: gdb resumes the guest */
-    bool quit;    /* the user wants to leave */
+    bool utf8;          /* whoever reads it can show more than ASCII */
+    bool may_run;       /* false in gdb's monitor: gdb resumes the guest */
+    bool quit;          /* the user wants to leave */
     /* Runs the guest in the background instead; NULL: debug_run().  0, -errno
      */
     int (*resume)(void *opaque, const struct debug_run *how);

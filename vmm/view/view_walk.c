@@ -161,7 +161,12 @@ static void put_fields(const struct walk *v)
     struct x86_paging_level lv;
     unsigned shift = 32;
 
-    doc_table_draw(v->doc, "fields", "field,bits,binary,index", DOC_DRAW_STRIP);
+    if (v->paging.mode == X86_PAGING_NONE)
+        return; /* nothing is looked up */
+    doc_table_draw(v->doc, "fields",
+                   v->stepped ? "field,bits,binary,index"
+                              : "field,!bits,!binary,index",
+                   DOC_DRAW_STRIP);
     for (unsigned i = 0; x86_paging_level(v->paging.mode, i, &lv); i++) {
         if (w->result == X86_WALK_OK && i >= w->steps)
             break; /* a large page: the rest is offset */
@@ -232,6 +237,8 @@ static void put_steps(const struct walk *v)
 
     if (v->stepped && v->step < n)
         n = (unsigned)v->step;
+    if (n == 0)
+        return;
     doc_table_draw(v->doc, "steps",
                    "table,index,entry at,entry,bits,!base,!entries",
                    DOC_DRAW_CHAIN);
