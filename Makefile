@@ -29,7 +29,7 @@ LIBS := -lZydis -lmd -ljansson -ldw -lelf -ledit -lncursesw -ltinfo \
 DEPS := gcc libc6-dev make gcc-multilib cpio busybox-static libdw-dev \
         libedit-dev libelf-dev libjansson-dev libmd-dev libncurses-dev \
         libzydis-dev
-TEST_DEPS := acpica-tools libcmocka-dev gdb qemu-system-x86 expect tmux xz-utils
+TEST_DEPS := acpica-tools libcmocka-dev libvterm-dev gdb qemu-system-x86 expect tmux xz-utils
 LINT_DEPS := clang-format clang-tidy shellcheck man-db
 FUZZ_DEPS := clang
 
@@ -144,5 +144,6 @@ $(BUILD)/docs/ringside.1: $(BUILD)/ringside
 -include labs/guests/guests.mk
 include tests/diff/diff.mk
 -include tests/guest/priv/priv.mk
+include tests/tui/tui.mk
 
 -include $(OBJS:.o=.d) $(addsuffix .d,$(UNIT_BINS))

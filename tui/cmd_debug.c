@@ -1,5 +1,6 @@
 /* `ringside debug` and `ringside view`: the debugger's sub-commands. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,10 +145,21 @@ struct screen_thread {
     struct debug_server *srv;
 };
 
+/* SIGWINCH must interrupt the screen's wait for a key, not another thread's. */
+static void mask_resize(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    pthread_sigmask(how, &set, NULL);
+}
+
 static void *screen_main(void *arg)
 {
     struct screen_thread *t = arg;
 
+    mask_resize(SIG_UNBLOCK);
     screen_run(&t->cfg);
     debug_server_quit(t->srv);
     return NULL;
@@ -194,6 +206,7 @@ int cmd_debug(struct cli *cli)
     struct session s;
     int status;
 
+    mask_resize(SIG_BLOCK); /* in every thread that will be */
     /* A person at the screen waits as the guest does; a script does not. */
     cli->vm.interactive = wants_screen(cli) && !cli->keys;
     if (cli->operands)

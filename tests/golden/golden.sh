@@ -19,10 +19,8 @@ want=tests/golden/screens
 accept=${1:-}
 mkdir -p "$work" "$want"
 
-gcc -m32 -g -nostdlib -static -no-pie -Wl,--build-id=none \
-    -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-e,start \
-    -Wl,-Ttext-segment=0x100000 \
-    tests/golden/guest.S -o "$work/guest.elf" || exit 1
+guest=$BUILD/guests/golden.elf
+make -s --no-print-directory "BUILD=$BUILD" "$guest" || exit 1
 
 compare() { # NAME
     local name=$1
@@ -40,7 +38,7 @@ compare() { # NAME
 screen() { # NAME SIZE KEYS
     printf '%s\n' "$3" >"$work/$1.keys"
     timeout 60 "$ringside" debug --accel bt -m 16M --size "$2" \
-        --keys "$work/$1.keys" "$work/guest.elf" >"$work/$1.txt" 2>&1
+        --keys "$work/$1.keys" "$guest" >"$work/$1.txt" 2>&1
     echo "status $?" >>"$work/$1.txt"
     compare "$1"
 }
@@ -54,7 +52,7 @@ view() { # NAME OPTIONS... -- VIEW ARGS...
     done
     shift
     timeout 60 "$ringside" view --accel bt -m 16M "${options[@]}" \
-        "$1" "$work/guest.elf" "${@:2}" >"$work/$name.txt" 2>&1
+        "$1" "$guest" "${@:2}" >"$work/$name.txt" 2>&1
     echo "status $?" >>"$work/$name.txt"
     compare "$name"
 }
@@ -63,7 +61,7 @@ view() { # NAME OPTIONS... -- VIEW ARGS...
 timed() { # NAME SIZE KEYS
     printf '%s\n' "$3" >"$work/$1.keys"
     timeout 60 "$ringside" debug --accel bt -m 16M --size "$2" \
-        --keys "$work/$1.keys" "$work/guest.elf" 2>&1 |
+        --keys "$work/$1.keys" "$guest" 2>&1 |
         perl -CSD -pe 's/\b[\d.]+(?:ns|us|ms|s)\b/T/g; s/[\x{2581}-\x{258f}]//g;
             s/ {2,}/ /g; s/ +$//' >"$work/$1.txt"
     compare "$1"
@@ -78,7 +76,7 @@ counts() { # NAME OPTIONS... -- VIEW ARGS...
     done
     shift
     timeout 60 "$ringside" view --accel bt -m 16M --json "${options[@]}" \
-        "$1" "$work/guest.elf" "${@:2}" 2>&1 |
+        "$1" "$guest" "${@:2}" 2>&1 |
         python3 -c '
 import json, sys
 timed = {"per_s", "times", "mean", "max", "total", "other_mean", "other_times"}
