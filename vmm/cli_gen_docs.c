@@ -9,6 +9,7 @@
 #include "vmm/cli.h"
 #include "vmm/exit_status.h"
 #include "vmm/machine/machine.h"
+#include "vmm/view/explain.h"
 
 static void exits_md(struct strbuf *out)
 {
@@ -68,7 +69,7 @@ static const struct {
     {"ringside.1", cli_man_page},   {"ringside.bash", cli_completion},
     {"options.md", cli_options_md}, {"exit-status.md", cli_exit_status_md},
     {"exits.md", exits_md},         {"devices.md", devices_md},
-    {"packets.md", gdb_packets_md},
+    {"packets.md", gdb_packets_md}, {"explain.md", explain_md},
 };
 
 static int write_page(const char *dir, const char *file, const char *text)

@@ -2,6 +2,7 @@
 
 #include <Zydis/Zydis.h>
 #include <stdio.h>
+#include <string.h>
 
 static void decoder_init(ZydisDecoder *dec, unsigned bits)
 {
@@ -59,6 +60,54 @@ bool x86_insn_decode(struct x86_insn *insn, const uint8_t *bytes, size_t avail,
         in.operand_count_visible == 1 &&
         op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op[0].imm.is_relative &&
         ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&in, &op[0], rip, &insn->target));
+    return true;
+}
+
+/* The kinds of operand that make an instruction another one. */
+static const char *operand_key(const ZydisDecodedInstruction *in,
+                               const ZydisDecodedOperand *op)
+{
+    if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+        return " far";
+    for (unsigned i = 0; i < in->operand_count_visible; i++) {
+        if (op[i].type != ZYDIS_OPERAND_TYPE_REGISTER)
+            continue;
+        switch (ZydisRegisterGetClass(op[i].reg.value)) {
+        case ZYDIS_REGCLASS_CONTROL:
+            return " cr";
+        case ZYDIS_REGCLASS_DEBUG:
+            return " dr";
+        case ZYDIS_REGCLASS_SEGMENT:
+            return " sreg";
+        default:
+            break;
+        }
+    }
+    return "";
+}
+
+bool x86_insn_key(char *buf, size_t len, const uint8_t *bytes, size_t avail,
+                  unsigned bits)
+{
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    ZydisDecodedInstruction in;
+    ZydisDecoder dec;
+    const char *name;
+    size_t n;
+
+    decoder_init(&dec, bits);
+    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&dec, bytes, avail, &in, op)))
+        return false;
+    name = ZydisMnemonicGetString(in.mnemonic);
+    n = strlen(name);
+    /* POPF, POPFD and POPFQ are one instruction, as are INS and IN here. */
+    if ((strncmp(name, "popf", 4) == 0 || strncmp(name, "pushf", 5) == 0 ||
+         strncmp(name, "iret", 4) == 0) &&
+        strchr("dq", name[n - 1]))
+        n--;
+    if (in.meta.category == ZYDIS_CATEGORY_IOSTRINGOP)
+        n = name[0] == 'i' ? 2 : 3;
+    snprintf(buf, len, "%.*s%s", (int)n, name, operand_key(&in, op));
     return true;
 }
 

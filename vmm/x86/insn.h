@@ -29,6 +29,14 @@ struct x86_insn {
 bool x86_insn_decode(struct x86_insn *insn, const uint8_t *bytes, size_t avail,
                      unsigned bits, uint64_t rip);
 
+/*
+ * What tells one class of instruction from another: the mnemonic in lower case,
+ * and "cr", "dr" or "sreg" if an operand is such a register, "far" for a far
+ * transfer: "mov cr", "popf".  False: not an instruction.
+ */
+bool x86_insn_key(char *buf, size_t len, const uint8_t *bytes, size_t avail,
+                  unsigned bits);
+
 /* The same as text in Intel syntax; its length in bytes, 0 if it is none. */
 unsigned x86_insn_text(char *buf, size_t len, const uint8_t *bytes,
                        size_t avail, unsigned bits, uint64_t rip);

@@ -1,0 +1,79 @@
+/* SDM vol. 3A 6.10 to 6.14: gates, and the frame that a handler finds. */
+#include "vmm/view/fault.h"
+
+#include <string.h>
+
+#define VECTORS 20u /* exceptions with a meaning of their own */
+
+static bool has_error_code(unsigned vector)
+{
+    return vector == X86_DF || (vector >= X86_TS && vector <= X86_PF) ||
+           vector == X86_AC;
+}
+
+bool fault_handler(struct vm *vm, const struct x86_state *st, unsigned vector,
+                   uint64_t *gla)
+{
+    enum x86_mode mode = x86_mode(st);
+    uint64_t d[2] = {0};
+    size_t size = mode == X86_MODE_REAL ? 4 : st->efer & X86_EFER_LMA ? 16 : 8;
+
+    if (vector * size + size - 1 > st->idt.limit ||
+        vm_read_gla(vm, st->idt.base + vector * size, d, size) < size)
+        return false;
+    if (size == 4) {
+        *gla = (d[0] >> 16 & 0xffff) * 16 + (d[0] & 0xffff);
+        return true;
+    }
+    *gla = (d[0] & 0xffff) | (d[0] >> 32 & 0xffff0000) | d[1] << 32;
+    return d[0] >> 47 & 1; /* present */
+}
+
+/* The pushed error code and return address. */
+static void read_frame(struct vm *vm, const struct x86_state *st,
+                       struct fault_cause *fault)
+{
+    bool wide = x86_mode(st) == X86_MODE_LONG64;
+    size_t slot = wide ? 8 : x86_mode(st) == X86_MODE_REAL ? 2 : 4;
+    uint64_t sp = st->gpr[X86_RSP] + (wide ? 0 : st->seg[X86_SS].base);
+    uint64_t error = 0;
+
+    if (has_error_code(fault->vector) && slot > 2) {
+        if (vm_read_gla(vm, sp, &error, slot) < slot)
+            return;
+        sp += slot;
+    }
+    fault->error = (uint32_t)error;
+    if (vm_read_gla(vm, sp, &fault->rip, slot) < slot)
+        fault->rip = 0;
+}
+
+bool fault_at_stop(struct vm *vm, const struct x86_state *st,
+                   const struct debug_stop *stop, struct fault_cause *fault)
+{
+    uint64_t here = x86_linear_rip(st), gla;
+
+    *fault = (struct fault_cause){.cr2 = st->cr2};
+    if (stop && stop->reason == DEBUG_REASON_CATCH &&
+        stop->exit.kind == VM_EXIT_EXCEPTION) {
+        fault->vector = stop->exit.u.exception.vector;
+        fault->error = stop->exit.u.exception.error;
+        fault->rip = stop->exit.rip;
+        if (fault->vector == X86_PF)
+            fault->cr2 = stop->exit.u.exception.cr2;
+        return true;
+    }
+    if (stop && stop->reason == DEBUG_REASON_TRIPLE_FAULT && stop->causes) {
+        *fault = stop->cause[0];
+        return true;
+    }
+    if (!(st->cr0 & X86_CR0_PE))
+        return false; /* any code may stand at a vector of the BIOS */
+    for (unsigned v = 0; v < VECTORS; v++)
+        if (fault_handler(vm, st, v, &gla) && gla == here) {
+            fault->vector = (uint8_t)v;
+            read_frame(vm, st, fault);
+            return true;
+        }
+    return false;
+}
