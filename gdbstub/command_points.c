@@ -62,9 +62,9 @@ static bool parse_codes(struct cursor *c, uint8_t *room, struct gdb_point *p)
         memcmp(c->p, cmds, sizeof(cmds) - 1) != 0)
         return c->p == c->limit;
     c->p += sizeof(cmds) - 1;
-    /* gdb 13 writes "cmds:1,X..."; persistence beyond detach is not kept */
     if (!take_number(c, &persist) || !take_byte(c, ','))
         return false;
+    p->persist = persist != 0;
     while (c->p < c->limit) {
         if (p->commands == GDB_AGENT_CODES_MAX ||
             !take_code(c, room, &p->command[p->commands]))
@@ -91,6 +91,7 @@ enum gdb_reply gdb_point_insert(struct gdb_session *s,
 {
     struct cursor c = {args->arg[3].text, args->arg[3].text};
     struct strbuf room;
+    char why[160] = "what follows the address is malformed";
     struct gdb_point p;
     int err = -EINVAL;
 
@@ -103,9 +104,11 @@ enum gdb_reply gdb_point_insert(struct gdb_session *s,
     strbuf_init(&room);
     strbuf_grow(&room, (size_t)(c.limit - c.p));
     if (parse_codes(&c, (uint8_t *)room.text, &p))
-        err = s->target.ops->point_insert(s->target.opaque, &p);
+        err =
+            s->target.ops->point_insert(s->target.opaque, &p, why, sizeof(why));
     strbuf_fini(&room);
-    return gdb_result(s, err, "this stop point cannot be set");
+    return err ? gdb_fail(s, -err, "this stop point cannot be set: %s", why)
+               : GDB_REPLY_OK;
 }
 
 enum gdb_reply gdb_point_remove(struct gdb_session *s,

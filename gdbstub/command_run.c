@@ -230,7 +230,7 @@ enum gdb_reply gdb_detach(struct gdb_session *s, const struct gdb_args *args)
     const struct gdb_target_ops *ops = s->target.ops;
 
     (void)args;
-    ops->point_remove_all(s->target.opaque);
+    ops->point_remove_all(s->target.opaque, true);
     if (!s->dead && !ops->running(s->target.opaque))
         (void)ops->resume(s->target.opaque, &how);
     s->detached = true;
@@ -240,7 +240,7 @@ enum gdb_reply gdb_detach(struct gdb_session *s, const struct gdb_args *args)
 static int do_kill(struct gdb_session *s)
 {
     s->dead = true;
-    s->target.ops->point_remove_all(s->target.opaque);
+    s->target.ops->point_remove_all(s->target.opaque, false);
     return s->target.ops->kill(s->target.opaque, !s->extended);
 }
 

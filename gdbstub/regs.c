@@ -373,9 +373,20 @@ static void set_field(const struct gdb_reg *r, struct x86_state *st,
         memset((uint8_t *)st + r->offset + size, 0, r->size - size);
 }
 
+bool gdb_reg_where(const struct gdb_reg *r, uint32_t *offset, uint32_t *bytes)
+{
+    uint32_t wire = r->bits / 8u, size = r->size < wire ? r->size : wire;
+
+    *bytes = size < sizeof(uint64_t) ? size : sizeof(uint64_t);
+    *offset = r->offset;
+    if (r->kind == GDB_REG_BYTES)
+        *offset += (uint32_t)offsetof(struct x86_state, fxsave);
+    return r->kind == GDB_REG_FIELD || r->kind == GDB_REG_BYTES;
+}
+
 uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu)
 {
-    uint64_t value;
+    uint64_t value = 0;
 
     switch (r->kind) {
     case GDB_REG_FIELD:
@@ -399,7 +410,8 @@ uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu)
     case GDB_REG_ERROR:
         return cpu->error;
     case GDB_REG_BYTES:
-        memcpy(&value, cpu->st->fxsave + r->offset, sizeof(value));
+        memcpy(&value, cpu->st->fxsave + r->offset,
+               r->size < sizeof(value) ? r->size : sizeof(value));
         return value;
     }
     assert(!"no such kind of register");

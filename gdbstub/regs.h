@@ -59,6 +59,8 @@ void gdb_layout_init(struct gdb_layout *l, enum gdb_layout_kind kind);
 /* target.xml */
 void gdb_layout_xml(const struct gdb_layout *l, struct strbuf *out);
 
+/* Is R, as an integer, *BYTES bytes at *OFFSET of struct x86_state? */
+bool gdb_reg_where(const struct gdb_reg *r, uint32_t *offset, uint32_t *bytes);
 /* As an integer; of a longer register the first eight bytes. */
 uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu);
 void gdb_reg_get(const struct gdb_reg *r, const struct gdb_cpu *cpu,

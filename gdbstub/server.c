@@ -166,6 +166,13 @@ static void on_print(void *opaque, const char *text, size_t len)
     struct gdb_server *g = opaque;
     struct strbuf body;
 
+    if (g->in_fd <
+        0) { /* its commands outlive it: `set disconnected-dprintf` */
+        while (len && text[len - 1] == '\n')
+            len--;
+        log_warn("gdb: dprintf: %.*s", (int)len, text);
+        return;
+    }
     if (!g->session.running)
         return; /* a client that waits for another answer would take it for it
                  */
@@ -196,7 +203,7 @@ static int end_session(struct debug *d, void *arg)
     struct gdb_session *s = &g->session;
     bool over = s->dead || debug_last_stop(d)->reason == DEBUG_REASON_ENDED;
 
-    s->target.ops->point_remove_all(s->target.opaque);
+    s->target.ops->point_remove_all(s->target.opaque, true);
     gdb_session_fini(s);
     *s = (struct gdb_session){.target = s->target};
     return over;

@@ -39,6 +39,7 @@ struct gdb_point {
     /* Run at each hit instead of stopping; none: it stops. */
     struct gdb_agent_code command[GDB_AGENT_CODES_MAX];
     unsigned commands;
+    bool persist; /* the commands: also while no client is there */
 };
 
 enum gdb_resume_kind { GDB_CONTINUE, GDB_STEP, GDB_RANGE };
@@ -94,10 +95,13 @@ struct gdb_target_ops {
     size_t (*mem_write)(void *t, uint64_t addr, const void *buf, size_t len,
                         bool phys);
 
-    int (*point_insert)(void *t, const struct gdb_point *p);
+    /* May say in WHY, in one line, why not. */
+    int (*point_insert)(void *t, const struct gdb_point *p, char *why,
+                        size_t len);
     int (*point_remove)(void *t, enum gdb_point_kind kind, uint64_t addr,
                         uint64_t len);
-    void (*point_remove_all)(void *t);
+    /* KEEP: but for commands that persist. */
+    void (*point_remove_all)(void *t, bool keep);
 
     /* Begins to run; the stop comes later, by gdb_session_stopped(). */
     int (*resume)(void *t, const struct gdb_resume *how);

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gdbstub/agent.h"
 #include "gdbstub/exec_file.h"
-#include "gdbstub/regs.h"
+#include "gdbstub/target_points.h"
 #include "vmm/view/command.h"
 
 /* Signals by gdb's numbers. */
@@ -21,14 +20,6 @@ enum {
     SIG_TERM = 15,
 };
 
-struct vm_point {
-    struct vm_point *next;
-    struct gdb_vm *t;
-    int id;
-    struct gdb_point p; /* its expressions are in code */
-    uint8_t code[];
-};
-
 struct gdb_vm {
     struct debug_server *srv;
     struct debug *dbg;
@@ -40,9 +31,7 @@ struct gdb_vm {
     struct x86_state st;
     struct gdb_cpu cpu; /* cpu.st: &st */
     bool fresh;         /* they are what the CPU has now */
-    gdb_print_fn *print;
-    void *print_opaque;
-    struct vm_point *points;
+    struct gdb_points points;
     struct exec_file exec_file;
 };
 
@@ -200,195 +189,22 @@ static const char *memory_map(void *opaque)
 /* ---- stop points ----------------------------------------------------------
  */
 
-/* What an expression sees: the CPU at the hit, which is amid a run. */
-struct hit {
-    struct gdb_vm *t;
-    struct gdb_cpu cpu;
-};
-
-static bool hit_reg(void *opaque, unsigned n, uint64_t *value)
+static int point_insert(void *opaque, const struct gdb_point *p, char *why,
+                        size_t len)
 {
-    const struct hit *h = opaque;
-
-    if (n >= h->t->layout.count)
-        return false;
-    *value = gdb_reg_number(&h->t->layout.reg[n], &h->cpu);
-    return true;
-}
-
-static bool hit_mem(void *opaque, uint64_t addr, void *buf, size_t len)
-{
-    const struct hit *h = opaque;
-
-    return vm_read_gla_as(h->t->vm, h->cpu.st, addr, buf, len) == len;
-}
-
-/* gdb's conditions are or-ed.  One that fails stops, so that it is seen. */
-static bool condition_holds(const struct gdb_point *p,
-                            const struct gdb_agent_env *env)
-{
-    uint64_t value;
-
-    for (unsigned i = 0; i < p->conditions; i++)
-        if (!gdb_agent_run(&p->condition[i], env, &value) || value)
-            return true;
-    return p->conditions == 0;
-}
-
-static bool at_hit(void *opaque, struct debug *d, const struct x86_state *st)
-{
-    struct vm_point *p = opaque;
-    struct hit h = {.t = p->t, .cpu = p->t->cpu};
-    struct gdb_agent_env env = {
-        .opaque = &h,
-        .reg = hit_reg,
-        .mem = hit_mem,
-        .print = p->t->print,
-        .print_opaque = p->t->print_opaque,
-    };
-    uint64_t value;
-
-    (void)d;
-    h.cpu.st = st;
-    h.cpu.icount = vm_vcpu(p->t->vm)->icount;
-    if (!condition_holds(&p->p, &env))
-        return false;
-    for (unsigned i = 0; i < p->p.commands; i++)
-        (void)gdb_agent_run(&p->p.command[i], &env, &value);
-    return p->p.commands == 0;
-}
-
-static struct vm_point **find_point(struct gdb_vm *t, enum gdb_point_kind kind,
-                                    uint64_t addr, uint64_t len)
-{
-    struct vm_point **p = &t->points;
-
-    while (*p && ((*p)->p.kind != kind || (*p)->p.addr != addr ||
-                  (kind >= GDB_POINT_WRITE && (*p)->p.len != len)))
-        p = &(*p)->next;
-    return p;
-}
-
-static void drop_point(struct gdb_vm *t, struct vm_point **at)
-{
-    struct vm_point *p = *at;
-
-    *at = p->next;
-    (void)debug_remove(t->dbg, p->id);
-    free(p);
-}
-
-static bool check_codes(const struct gdb_agent_code *code, unsigned n,
-                        size_t *bytes)
-{
-    char why[80];
-
-    for (unsigned i = 0; i < n; i++) {
-        if (!gdb_agent_check(&code[i], why, sizeof(why)))
-            return false;
-        *bytes += code[i].len;
-    }
-    return true;
-}
-
-static uint8_t *keep_codes(struct gdb_agent_code *code, unsigned n, uint8_t *to)
-{
-    for (unsigned i = 0; i < n; i++) {
-        memcpy(to, code[i].bytes, code[i].len);
-        code[i].bytes = to;
-        to += code[i].len;
-    }
-    return to;
-}
-
-/* A copy of FROM with its expressions; NULL: they cannot be run, or no memory
- * (*ERR). */
-static struct vm_point *copy_point(struct gdb_vm *t,
-                                   const struct gdb_point *from, int *err)
-{
-    struct vm_point *p;
-    size_t bytes = 0;
-
-    *err = -EINVAL;
-    if (!check_codes(from->condition, from->conditions, &bytes) ||
-        !check_codes(from->command, from->commands, &bytes))
-        return NULL;
-    *err = -ENOMEM;
-    p = calloc(1, sizeof(*p) + bytes);
-    if (!p)
-        return NULL;
-    p->t = t;
-    p->p = *from;
-    keep_codes(p->p.command, p->p.commands,
-               keep_codes(p->p.condition, p->p.conditions, p->code));
-    return p;
-}
-
-static void fill_point(struct vm_point *from, struct debug_point *p)
-{
-    enum gdb_point_kind kind = from->p.kind;
-    bool watch = kind >= GDB_POINT_WRITE;
-
-    debug_point_init(p, watch ? DEBUG_POINT_WATCH : DEBUG_POINT_LINEAR,
-                     from->p.addr);
-    p->owner = from->t;
-    if (watch) {
-        p->len = from->p.len;
-        p->write = kind != GDB_POINT_READ;
-        p->read = kind != GDB_POINT_WRITE;
-    }
-    if (from->p.conditions + from->p.commands > 0) {
-        p->condition = at_hit;
-        p->condition_opaque = from;
-        strcpy(p->note, from->p.commands ? "with gdb's commands"
-                                         : "with gdb's condition");
-    }
-}
-
-static int point_insert(void *opaque, const struct gdb_point *from)
-{
-    struct gdb_vm *t = opaque;
-    struct vm_point **at = find_point(t, from->kind, from->addr, from->len);
-    struct debug_point point;
-    struct vm_point *p;
-    char why[160];
-    int err;
-
-    p = copy_point(t, from, &err);
-    if (!p)
-        return err;
-    if (*at) /* again: with another condition */
-        drop_point(t, at);
-    fill_point(p, &point);
-    p->id = debug_add(t->dbg, &point, why, sizeof(why));
-    if (p->id < 0) {
-        err = p->id;
-        free(p);
-        return err;
-    }
-    p->next = t->points;
-    t->points = p;
-    return 0;
+    return gdb_points_insert(&((struct gdb_vm *)opaque)->points, p, why, len);
 }
 
 static int point_remove(void *opaque, enum gdb_point_kind kind, uint64_t addr,
                         uint64_t len)
 {
-    struct gdb_vm *t = opaque;
-    struct vm_point **at = find_point(t, kind, addr, len);
-
-    if (!*at)
-        return -ENOENT;
-    drop_point(t, at);
-    return 0;
+    return gdb_points_remove(&((struct gdb_vm *)opaque)->points, kind, addr,
+                             len);
 }
 
-static void point_remove_all(void *opaque)
+static void point_remove_all(void *opaque, bool keep)
 {
-    struct gdb_vm *t = opaque;
-
-    while (t->points)
-        drop_point(t, &t->points);
+    gdb_points_remove_all(&((struct gdb_vm *)opaque)->points, keep);
 }
 
 /* ---- running --------------------------------------------------------------
@@ -465,23 +281,6 @@ static void end_of(struct gdb_vm *t, struct gdb_stop *to)
     }
 }
 
-static enum gdb_stop_reason reason_of(const struct gdb_vm *t,
-                                      const struct debug_stop *stop)
-{
-    static const enum gdb_stop_reason reasons[GDB_POINT_KINDS] = {
-        [GDB_POINT_SW] = GDB_REASON_SWBREAK,
-        [GDB_POINT_HW] = GDB_REASON_HWBREAK,
-        [GDB_POINT_WRITE] = GDB_REASON_WATCH,
-        [GDB_POINT_READ] = GDB_REASON_RWATCH,
-        [GDB_POINT_ACCESS] = GDB_REASON_AWATCH,
-    };
-
-    for (const struct vm_point *p = t->points; p; p = p->next)
-        if (p->id == stop->point)
-            return reasons[p->p.kind];
-    return GDB_REASON_NONE; /* somebody else's */
-}
-
 static void last_stop(void *opaque, struct gdb_stop *to)
 {
     struct gdb_vm *t = opaque;
@@ -494,7 +293,7 @@ static void last_stop(void *opaque, struct gdb_stop *to)
         break;
     case DEBUG_REASON_BREAKPOINT:
     case DEBUG_REASON_WATCHPOINT:
-        to->reason = reason_of(t, stop);
+        to->reason = gdb_points_reason(&t->points, stop->point);
         to->addr = stop->gla;
         break;
     case DEBUG_REASON_CATCH:
@@ -632,8 +431,8 @@ void gdb_vm_forget(struct gdb_vm *t)
 
 void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque)
 {
-    t->print = print;
-    t->print_opaque = opaque;
+    t->points.print = print;
+    t->points.print_opaque = opaque;
 }
 
 void gdb_vm_begin(struct gdb_vm *t)
@@ -666,6 +465,11 @@ int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
     t->dbg = dbg;
     t->vm = debug_vm(dbg);
     t->cpu.st = &t->st;
+    t->points = (struct gdb_points){
+        .dbg = dbg,
+        .layout = &t->layout,
+        .cpu = &t->cpu,
+    };
     strbuf_init(&t->xml);
     command_ctx_init(&t->ctx, t->vm, dbg);
     t->ctx.may_run = false;
@@ -680,7 +484,7 @@ void gdb_vm_destroy(struct gdb_vm *t)
 {
     if (!t)
         return;
-    point_remove_all(t);
+    point_remove_all(t, false);
     vm_remove_observer(t->vm, &t->observer);
     command_ctx_fini(&t->ctx);
     exec_file_close(&t->exec_file);

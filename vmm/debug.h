@@ -37,6 +37,9 @@ struct debug_filter {
 /* A condition; false: the hit is not even counted. */
 typedef bool debug_condition(void *opaque, struct debug *d,
                              const struct x86_state *st);
+/* What a hit does instead of stopping. */
+typedef void debug_action(void *opaque, struct debug *d,
+                          const struct x86_state *st);
 
 struct debug_point {
     int id; /* 1, 2, ...: given by debug_add() */
@@ -52,9 +55,10 @@ struct debug_point {
     uint64_t ignore; /* so many hits pass first */
     uint64_t hits;
     debug_condition *condition; /* NULL: always */
-    void *condition_opaque;
-    const void *owner; /* who made it: debug_remove_owner() */
-    char note[64];     /* the condition or name as a person typed it */
+    debug_action *action;       /* NULL: it stops */
+    void *opaque;               /* of both */
+    const void *owner;          /* who made it: debug_remove_owner() */
+    char note[64];              /* the condition or name as a person typed it */
 };
 
 /* A point with nothing filtered, to be filled in. */

@@ -137,11 +137,15 @@ bool debug_point_hits(struct debug *d, struct debug_point *p,
     if (p->kind == DEBUG_POINT_SEGOFF &&
         p->selector != st->seg[X86_CS].selector)
         return false;
-    if (p->condition && !p->condition(p->condition_opaque, d, st))
+    if (p->condition && !p->condition(p->opaque, d, st))
         return false;
     p->hits++;
     if (p->ignore) {
         p->ignore--;
+        return false;
+    }
+    if (p->action) {
+        p->action(p->opaque, d, st);
         return false;
     }
     d->hit_id = p->id;

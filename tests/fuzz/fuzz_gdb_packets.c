@@ -30,11 +30,14 @@ static void try_code(struct fake *f, const char *text, size_t len)
     struct gdb_agent_env env = {
         .opaque = f, .reg = reg, .mem = mem, .print = print};
     struct gdb_agent_code code = {.bytes = (const uint8_t *)text, .len = len};
+    struct gdb_agent_program *p;
     uint64_t value;
     char why[80];
 
-    if (gdb_agent_check(&code, why, sizeof(why)))
-        gdb_agent_run(&code, &env, &value);
+    p = gdb_agent_compile(&code, NULL, NULL, why, sizeof(why));
+    if (p)
+        gdb_agent_run(p, &env, &value);
+    gdb_agent_free(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -413,6 +413,7 @@ def test_conditions():
         assert g.c.ask("Z0,%x,1;X%x,%s" % (hit, len(bad), bad.hex())) == "OK"
         assert "swbreak" in g.c.run("vCont;c") and g.reg(1) == last + 1
         assert g.c.ask("Z0,%x,1;X1,ff" % hit)[0] == "E"
+        assert "floating point" in g.c.ask("Z0,%x,1;X2,0127" % hit)
         # printf("n=%d\n", ecx) at each hit, and no stop
         text = b"n=%d\n\0"
         code = bytes((0x26, 0, 1, 0x22, 0, 0x22, 0, 0x34, 1, 0, len(text)))
@@ -424,6 +425,35 @@ def test_conditions():
         assert "hwbreak" in g.c.run("vCont;c")
         assert g.c.console == "".join(
             "n=%d\n" % (last + i) for i in (2, 3, 4)), g.c.console
+
+
+def test_commands_persist():
+    """Commands outlive their client if it said so; and count their hits."""
+    text = b"n=%d\n\0"
+    code = bytes((0x26, 0, 1, 0x22, 0, 0x22, 0, 0x34, 1, 0, len(text)))
+    code += text + b"\x27"
+    for persist in 0, 1:
+        with Guest(PROT, "-S") as g:
+            g.to("loop")
+            count = 50000 if ACCEL == "bt" else 50
+            assert g.c.ask("Z0,%x,1;%s;cmds:%d,X%x,%s" % (
+                SYMBOLS["hit"], condition(count), persist, len(code),
+                code.hex())) == "OK"
+            assert g.c.ask("D;1") == "OK"
+            g.c.close()
+            time.sleep(0.5 * SLOWER)
+            g.connect()
+            assert g.c.ask("?").startswith("T02")
+            assert g.reg(1) > count
+            points = g.c.monitor("points")
+            assert ("gdb's" in points) == bool(persist), points
+            if persist:
+                assert re.search(r"\b1\b.*commands", points), points
+            assert g.c.ask("z0,%x,1" % SYMBOLS["hit"]) == "OK"
+            assert "gdb's" not in g.c.monitor("points")
+            g.proc.kill()
+            words = g.proc.stderr.read().decode()
+            assert ("dprintf: n=%d" % count in words) == bool(persist), words
 
 
 def test_console_flood():

@@ -66,7 +66,7 @@ static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
     snprintf(p->note + at, sizeof(p->note) - at, "%sif %.40s", at ? " " : "",
              c->text);
     p->condition = condition_holds;
-    p->condition_opaque = c;
+    p->opaque = c;
     return true;
 }
 

@@ -2,6 +2,7 @@
 #ifndef FAKE_TARGET_H
 #define FAKE_TARGET_H
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gdbstub/command.h"
@@ -93,7 +94,8 @@ static size_t fake_mem_write(void *t, uint64_t addr, const void *buf,
     return len;
 }
 
-static int fake_insert(void *t, const struct gdb_point *p)
+static int fake_insert(void *t, const struct gdb_point *p, char *why,
+                       size_t len)
 {
     struct fake *f = t;
     volatile uint8_t sum = 0;
@@ -107,6 +109,7 @@ static int fake_insert(void *t, const struct gdb_point *p)
             sum = (uint8_t)(sum + p->command[i].bytes[k]);
     f->last_point = *p;
     f->points++;
+    snprintf(why, len, "no more of them");
     return p->addr == 0xbad ? -ENOSPC : 0;
 }
 
@@ -119,8 +122,9 @@ static int fake_remove(void *t, enum gdb_point_kind kind, uint64_t addr,
     return f->points ? (f->points--, 0) : -ENOENT;
 }
 
-static void fake_remove_all(void *t)
+static void fake_remove_all(void *t, bool keep)
 {
+    (void)keep;
     ((struct fake *)t)->points = 0;
 }
 

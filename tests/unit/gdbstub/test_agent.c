@@ -36,16 +36,29 @@ static void print(void *opaque, const char *text, size_t len)
     printed[len] = '\0';
 }
 
+static const uint8_t fields[8] = {1, 2, 3, 4, 5, 6, 7, 0x88};
 static const struct gdb_agent_env env = {
-    .reg = reg, .mem = mem, .print = print};
+    .reg = reg, .mem = mem, .fields = fields, .print = print};
+static char why[120];
+
+/* Registers from 16 on are so many bytes, less 16, of the fields. */
+static bool where(void *opaque, unsigned n, uint32_t *offset, uint32_t *bytes)
+{
+    (void)opaque;
+    *offset = n == 17;
+    *bytes = n - 16;
+    return n > 16 && n <= 24;
+}
 
 static bool run(const void *bytes, size_t len, uint64_t *value)
 {
     struct gdb_agent_code code = {.bytes = bytes, .len = len};
-    char why[80];
+    struct gdb_agent_program *p =
+        gdb_agent_compile(&code, where, NULL, why, sizeof(why));
+    bool ok = p && gdb_agent_run(p, &env, value);
 
-    return gdb_agent_check(&code, why, sizeof(why)) &&
-           gdb_agent_run(&code, &env, value);
+    gdb_agent_free(p);
+    return ok;
 }
 
 /* clang-format off */
@@ -73,7 +86,13 @@ static const struct {
     C("ref64", "\x22\x00\x1a\x27", 0x8807860584038201),
     C("const16", "\x23\x12\x34\x27", 0x1234),
     C("const32", "\x24\x12\x34\x56\x78\x27", 0x12345678),
-    C("reg", "\x26\x00\x05\x27", 105),     C("dup", B "\x28\x02\x27", 6),
+    C("reg", "\x26\x00\x05\x27", 105),
+    C("field", "\x26\x00\x14\x27", 0x04030201),
+    C("field 1", "\x26\x00\x11\x27", 2),
+    C("field 8", "\x26\x00\x18\x27", 0x8807060504030201),
+    C("loop", "\x22\x09" "\x22\x01\x03\x28\x20\x00\x02\x27", 0),
+    C("unreachable", B "\x27\x02\x02", 3),
+    C("dup", B "\x28\x02\x27", 6),
     C("pop", B A "\x29\x27", 3),           C("swap", A B "\x2b\x03\x27", 11),
     C("pick", A B "\x32\x01\x27", -8),
     C("rot", "\x22\x01\x22\x02\x22\x03\x33\x27", 2),
@@ -100,7 +119,30 @@ static const struct { const char *code; size_t len; } bad[] = {
     BAD("\x34\x00\x00\x05" "ab"), BAD("\x34\x00\x00\x02" "ab"),
     BAD("\x34\x00\x00\x00"), BAD("\x34\x09\x00\x01\x00\x27"),
 };
+#define SAYS(code, says) { code, sizeof(code) - 1, says }
+/* What has no place in a monitor's conditions is said in words. */
+static const struct { const char *code; size_t len; const char *says; } said[] = {
+    SAYS("\x01\x27", "floating point"), SAYS("\x1c\x27", "floating point"),
+    SAYS("\x2c\x00\x01\x27", "trace state"),
+    SAYS("\x31\x27", "no operator"), SAYS("\x22", "cut off"),
+    SAYS("\x02\x27", "too little"), SAYS("\x21\x00\x63", "nowhere"),
+    SAYS("\x22\x01\x20\x00\x06\x28\x27", "too little"),
+    SAYS("\x22\x01\x28\x20\x00\x07\x28\x27", "two ways"),
+};
 /* clang-format on */
+
+static void test_says_why(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+        why[0] = '\0';
+        assert_false(run(said[i].code, said[i].len, &value));
+        if (!strstr(why, said[i].says))
+            fail_msg("said[%zu]: %s", i, why);
+    }
+}
 
 static void test_operators(void **state)
 {
@@ -147,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operators),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_says_why),
         cmocka_unit_test(test_printf),
     };
 
