@@ -631,6 +631,11 @@ const struct exit_stats *vm_exit_stats(const struct vm *vm)
     return &vm->stats;
 }
 
+const struct exit_pages *vm_exit_pages(const struct vm *vm)
+{
+    return &vm->pages;
+}
+
 int vm_watch_fd(struct vm *vm, int fd, hostio_fn *fn, void *opaque)
 {
     return hostio_watch(vm->io, fd, fn, opaque);

@@ -13,6 +13,7 @@
 
 struct vm;
 struct chardev;
+struct exit_pages;
 struct exit_stats;
 struct hostio;
 struct machine;
@@ -137,6 +138,8 @@ void vm_remove_observer(struct vm *vm, struct vm_observer *obs);
 
 /* Counters of all exits so far; owned by the vm. */
 const struct exit_stats *vm_exit_stats(const struct vm *vm);
+/* What linear pages have cost in exits; owned by the vm. */
+const struct exit_pages *vm_exit_pages(const struct vm *vm);
 
 /*
  * Host file descriptors the machine listens to.  FN runs on the vCPU's thread

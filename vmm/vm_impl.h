@@ -1,6 +1,7 @@
 /* What vm.c, exit.c and vm_mem.c share.  Nobody else includes this. */
 #ifndef VMM_VM_IMPL_H
 #define VMM_VM_IMPL_H
+#include "vmm/exit_pages.h"
 #include "vmm/exit_stats.h"
 #include "vmm/host/hostio.h"
 #include "vmm/machine/machine.h"
@@ -16,6 +17,7 @@ struct vm {
     struct blockdev *disk[VM_DISKS_MAX];
     struct vm_observer *observers;
     struct exit_stats stats;
+    struct exit_pages pages;
 
     /* Why and where the guest stopped. */
     atomic_int stop; /* enum vm_stop_reason; vm_stop() may set it anywhere */

@@ -107,7 +107,8 @@ struct vm_exit {
         } hlt;
         struct {
             uint64_t gla, gpa;
-            uint32_t error; /* the access, as a #PF error code */
+            uint32_t error; /* the access, as a #PF error code; P: the shadow
+                               had the page, but not for writing */
         } page;             /* PAGE_FILL, INVLPG, CODE_WRITE, TRANSLATE */
         struct {
             int code; /* KVM: internal error or hardware reason */

@@ -39,9 +39,14 @@ bool bt_block_at(struct vcpu *vcpu, uint32_t gla, struct bt_block_view *out);
 /* What the current window really maps at GLA. */
 struct bt_shadow_view {
     bool mapped, writable;
-    bool guest_writable; /* not writable for our reasons: code, dirty bit */
-    bool large;
+    bool code;           /* the frame holds translated code: never writable */
+    bool large;          /* part of a guest's large page */
+    bool user;           /* the window is CPL 3's: no supervisor pages */
     uint64_t ram_offset; /* in the guest's memfd */
+    /* What the host's kernel says of the same address: "rw-s", and where in
+     * the memfd; "" if it does not say. */
+    char host_rights[5];
+    uint64_t host_offset;
 };
 void bt_shadow_at(struct vcpu *vcpu, uint32_t gla, struct bt_shadow_view *out);
 #endif

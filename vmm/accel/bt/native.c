@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -321,19 +322,36 @@ static bool out_callout(struct bt *bt, struct at *at, unsigned i)
            may_resume(bt, at, next);
 }
 
-static void report_page(struct bt *bt, enum vm_exit_kind kind, uint32_t gla,
-                        bool write)
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A fault of the shadow's: when it came, and what there was. */
+struct hidden {
+    uint64_t start_ns;
+    uint32_t gla;
+    bool write, present;
+};
+
+static void report_page(struct bt *bt, enum vm_exit_kind kind,
+                        const struct hidden *h)
 {
     struct vm_exit e = {
         .kind = kind,
+        .start_ns = h->start_ns,
         .rip = bt_st(bt)->rip,
         .icount = bt->vcpu->icount,
     };
 
-    e.u.page.gla = gla;
-    e.u.page.gpa = (uint64_t)(bt->win->shadow[gla / BT_PAGE] >> 12) << 12;
-    e.u.page.error =
-        (write ? X86_PFERR_W : 0) | (bt->win->user ? X86_PFERR_U : 0);
+    e.u.page.gla = h->gla;
+    e.u.page.gpa = (uint64_t)(bt->win->shadow[h->gla / BT_PAGE] >> 12) << 12;
+    e.u.page.error = (h->present ? X86_PFERR_P : 0) |
+                     (h->write ? X86_PFERR_W : 0) |
+                     (bt->win->user ? X86_PFERR_U : 0);
     vcpu_exit(bt->vcpu, &e);
 }
 
@@ -377,17 +395,22 @@ static bool code_write(struct bt *bt, struct at *at, uint32_t gla)
 static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
 {
     uint64_t flushes = bt->stats.flushes;
-    bool write = bt->signal.write;
+    struct hidden h = {
+        .start_ns = now_ns(),
+        .gla = gla,
+        .write = bt->signal.write,
+        .present = bt->win->shadow[gla / BT_PAGE] & BT_SHADOW_PRESENT,
+    };
     enum bt_fill fill;
 
     if (bt->fill_icount != bt->vcpu->icount)
         bt->fill_icount = bt->vcpu->icount, bt->fills = 0;
     if (++bt->fills > FILLS_MAX)
         return leave_at(bt, at);
-    fill = bt_space_fill(bt, gla, write);
+    fill = bt_space_fill(bt, gla, h.write);
     if (fill == BT_FILL_CODE) {
         leave_at(bt, at);
-        report_page(bt, VM_EXIT_CODE_WRITE, gla, true);
+        report_page(bt, VM_EXIT_CODE_WRITE, &h);
         return flushes == bt->stats.flushes && code_write(bt, at, gla);
     }
     if (fill == BT_FILL_DEVICE && !at->tb->dead)
@@ -398,7 +421,7 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
     }
     leave_at(bt, at); /* so that RIP is right in the report */
     bt->emulate_next = false;
-    report_page(bt, VM_EXIT_PAGE_FILL, gla, write);
+    report_page(bt, VM_EXIT_PAGE_FILL, &h);
     return flushes == bt->stats.flushes && !at->tb->dead && !bt->space_stale &&
            !bt->vcpu->stop_requested;
 }

@@ -1,4 +1,5 @@
 /* Blocks and shadow entries as views show them.  See bt.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/accel/bt/bt_int.h"
@@ -75,17 +76,41 @@ bool bt_block_at(struct vcpu *vcpu, uint32_t gla, struct bt_block_view *out)
     return false;
 }
 
+/* The line of /proc/self/maps that has HOST. */
+static void host_mapping(uint64_t host, struct bt_shadow_view *out)
+{
+    FILE *f = fopen("/proc/self/maps", "re");
+    unsigned long long first, end, offset;
+    char line[512], rights[5];
+
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "%llx-%llx %4s %llx", &first, &end, rights, &offset) ==
+                4 &&
+            host >= first && host < end) {
+            memcpy(out->host_rights, rights, sizeof(rights));
+            out->host_offset = offset + (host - first);
+            break;
+        }
+    if (f)
+        fclose(f);
+}
+
 void bt_shadow_at(struct vcpu *vcpu, uint32_t gla, struct bt_shadow_view *out)
 {
-    const struct bt *bt = vcpu->accel;
+    struct bt *bt = vcpu->accel;
     uint32_t entry =
         bt->win && bt->win->shadow ? bt->win->shadow[gla / BT_PAGE] : 0;
+    uint32_t frame = frame_at(bt, gla);
 
     *out = (struct bt_shadow_view){
         .mapped = entry & BT_SHADOW_PRESENT,
         .writable = entry & BT_SHADOW_WRITE,
-        .guest_writable = entry & BT_SHADOW_GUEST_W,
+        .code = frame != UINT32_MAX && bt->cache.code_pages &&
+                bt_bit(bt->cache.code_pages, frame),
         .large = entry & BT_SHADOW_LARGE,
+        .user = bt->win && bt->win->user,
         .ram_offset = entry & ~(BT_PAGE - 1),
     };
+    if (bt->win && bt->win->base)
+        host_mapping((uint64_t)bt->win->base + (gla & ~(BT_PAGE - 1)), out);
 }
