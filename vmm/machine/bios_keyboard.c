@@ -165,6 +165,8 @@ void bios_keyboard(struct machine *m, struct bios_frame *f)
         break;
     case 0x02:
         bios_set_al(f, bios_get8(m, SHIFT_FLAGS));
+        if (extended)
+            bios_set_ah(f, 0); /* left or right is not told apart */
         break;
     case 0x05:
         push(m, f->ecx & 0xffff);

@@ -244,6 +244,9 @@ static void test_keyboard(void **state)
     press(r, 0x2a); /* shift */
     f = call(r, 0x16, (struct bios_frame){.eax = 0x0200});
     assert_int_equal(f.eax & 3, 2);
+    /* AH: further keys held down; a loader's prompt would take any for one. */
+    f = call(r, 0x16, (struct bios_frame){.eax = 0x1200});
+    assert_int_equal(f.eax, 0x0002);
     press(r, 0x03); /* @ */
     press(r, 0xaa);
     press(r, 0x1d); /* ctrl */
