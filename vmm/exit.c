@@ -10,6 +10,14 @@
 
 typedef enum run_next exit_handler(struct vm *vm, struct vm_exit *e);
 
+/*
+ * What one access takes in virtual time: a byte-wide chip about a cycle of the
+ * ISA bus, which programs that wait by reading a port count on; a wider one is
+ * a disk's data (PIO mode 4) or the chip set's.
+ */
+#define BYTE_PORT_NS 1000u
+#define WIDE_PORT_NS 120u
+
 static enum run_next on_pio(struct vm *vm, struct vm_exit *e)
 {
     uint8_t *data = e->u.pio.data;
@@ -25,6 +33,7 @@ static enum run_next on_pio(struct vm *vm, struct vm_exit *e)
             value = bus_read(&vm->machine->bus, IO_PORT, e->u.pio.port, size);
             memcpy(data, &value, size);
         }
+        vm->vcpu.idle_ns += size == 1 ? BYTE_PORT_NS : WIDE_PORT_NS;
     }
     return RUN_AGAIN;
 }

@@ -288,13 +288,29 @@ static void test_server(void **state)
     debug_server_destroy(w.srv);
 }
 
+/* Programs wait by reading ports: an access takes as long as on a bus. */
+static void test_port_access_takes_time(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before;
+
+    run(f, DEBUG_RUN_TO, 0x7c23);
+    before = vm_now_ns(f->vm);
+    assert_int_equal(run(f, DEBUG_RUN_STEP, 1).linear_rip, 0x7c25);
+    assert_int_equal(vm_now_ns(f->vm) - before, 1001);
+    before = vm_now_ns(f->vm);
+    run(f, DEBUG_RUN_STEP, 1);
+    assert_int_equal(vm_now_ns(f->vm) - before, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_steps),      T(test_breakpoints_stop_before),
         T(test_conditions), T(test_watchpoints_and_catches),
-        T(test_commands),   T(test_server),
+        T(test_commands),   T(test_port_access_takes_time),
+        T(test_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,7 +221,7 @@ struct vcpu {
     bool stop_requested; /* a nested exit said RUN_STOP: leave run() soon */
     /* Virtual time (bt): icount + idle_ns is the clock, one ns each. */
     uint64_t icount;      /* instructions retired since reset; exact at exits */
-    uint64_t idle_ns;     /* skipped in HLT */
+    uint64_t idle_ns;     /* without any: HLT, and what port accesses take */
     uint64_t deadline_ns; /* leave run() when the clock gets here */
     /*
      * Host time (KVM): CLOCK_MONOTONIC when the machine's clock read 0, so
