@@ -51,6 +51,27 @@ int opt_record(struct cli *cli, char *text)
     return 0;
 }
 
+int opt_layout(struct cli *cli, char *text)
+{
+    cli->layout = text;
+    return 0;
+}
+
+int opt_theme(struct cli *cli, char *text)
+{
+    if (!theme_find(text))
+        return cli_error(cli, "--theme %s: expected dark, light or mono", text);
+    cli->theme = text;
+    return 0;
+}
+
+int opt_ascii(struct cli *cli, char *text)
+{
+    (void)text;
+    cli->ascii = true;
+    return 0;
+}
+
 int opt_size(struct cli *cli, char *text)
 {
     char end;
@@ -167,20 +188,53 @@ static void *screen_main(void *arg)
 
 static int open_term(struct term *t, const struct cli *cli)
 {
-    if (cli->keys)
-        return term_text_init(t, cli->keys, cli->screen_w ? cli->screen_w : 80,
-                              cli->screen_h ? cli->screen_h : 24);
-    return term_curses_init(t, getenv("NO_COLOR") != NULL);
+    unsigned w = cli->screen_w ? cli->screen_w : 80;
+    unsigned h = cli->screen_h ? cli->screen_h : 24;
+    int err =
+        cli->keys ? term_text_init(t, cli->keys, w, h) : term_curses_init(t);
+
+    if (!err)
+        t->ascii |= cli->ascii;
+    return err;
+}
+
+static void layout_file(char *buf, size_t len)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+    if (config && config[0])
+        snprintf(buf, len, "%s/ringside/layout", config);
+    else
+        snprintf(buf, len, "%s/.config/ringside/layout", home ? home : "/tmp");
+}
+
+static const char *theme_of(const struct cli *cli)
+{
+    const char *no_color = getenv("NO_COLOR");
+
+    if (cli->theme)
+        return cli->theme;
+    return no_color && no_color[0] ? "mono" : "dark";
 }
 
 /* The screen has a thread of its own; this one is the vCPU's. */
 static int run_screen(struct session *s, const struct cli *cli)
 {
-    struct screen_thread t = {
-        .cfg = {.ctx = &s->ctx, .console = s->console, .record = cli->record}};
+    char layout[512], history[512];
+    struct screen_thread t = {.cfg = {.ctx = &s->ctx,
+                                      .console = s->console,
+                                      .record = cli->record,
+                                      .layout = cli->layout,
+                                      .theme = theme_of(cli)}};
     pthread_t thread;
     int status = EXIT_STATUS_SETUP;
 
+    if (!cli->keys) { /* typed keys do the same everywhere */
+        layout_file(layout, sizeof(layout));
+        recall_path(history, sizeof(history));
+        t.cfg.layout = cli->layout ? cli->layout : layout;
+        t.cfg.history = history;
+    }
     if (debug_server_create(&t.srv, s->dbg))
         return status;
     t.cfg.srv = t.srv;

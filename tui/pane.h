@@ -13,7 +13,8 @@ struct pane_line {
     enum look look;
     uint64_t addr; /* what the line is about, for `b`, `u`, Enter */
     bool has_addr;
-    char *link; /* what Enter does, as a command; or NULL */
+    char *link;        /* what Enter does, as a command; or NULL */
+    const char *topic; /* of `explain`, that its words are of; or NULL */
 };
 
 #define PANE_HISTORY 32u
@@ -27,6 +28,7 @@ struct pane {
     struct pane_line *line;
     size_t lines, cap;
     size_t top, cursor;
+    unsigned word;    /* 1 + the word of the cursor's line; 0: the whole line */
     struct rect area; /* with the title; set by the layout */
 };
 
@@ -53,6 +55,10 @@ bool pane_forward(struct pane *p);
 
 /* The next reference of a walk, or the one before; false: it is no walk. */
 bool pane_step(struct pane *p, int by);
+
+/* The word under the cursor; false: the whole line is. */
+bool pane_word(const struct pane *p, char *buf, size_t len);
+void pane_move_word(struct pane *p, int by);
 
 void pane_clear(struct pane *p);
 struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)

@@ -173,8 +173,8 @@ static void add_flags(struct pane *p, const struct x86_state *st)
         low = strstr(text, " OF");
     if (low)
         *low++ = '\0';
-    pane_add(p, LOOK_PLAIN, "%s", low ? low : "");
-    pane_add(p, LOOK_DIM, "%s", text);
+    pane_add(p, LOOK_PLAIN, "%s", low ? low : "")->topic = "eflags";
+    pane_add(p, LOOK_DIM, "%s", text)->topic = "eflags";
 }
 
 void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
@@ -204,7 +204,7 @@ void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
     pane_add(p, LOOK_PLAIN, "cr3 %08llx  cr2 %08llx",
              (unsigned long long)st.cr3, (unsigned long long)st.cr2);
     x86_cr0_text(text, sizeof(text), st.cr0);
-    pane_add(p, LOOK_DIM, "%s", text);
+    pane_add(p, LOOK_DIM, "%s", text)->topic = "cr0";
     x86_cr4_text(text, sizeof(text), st.cr4);
-    pane_add(p, LOOK_DIM, "%s", text);
+    pane_add(p, LOOK_DIM, "%s", text)->topic = "cr4";
 }

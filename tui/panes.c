@@ -26,7 +26,7 @@ static const struct pane_class classes[] = {
     { "ldt",     "LDT",           "ldt",     false, false, NULL },
     { "idt",     "IDT",           "idt",     false, false, NULL },
     { "tss",     "TSS",           "tss",     false, false, NULL },
-    { "devices", "devices",       "devices", false, false, NULL },
+    { "devices", "devices",       "devices", true,  false, NULL },
     { "screen",  "guest screen",  "screen",  false, false, NULL },
     { "e820",    "physical map",  "e820",    false, false, NULL },
     { "ports",   "ports",         "ports",   false, false, NULL },
@@ -137,6 +137,47 @@ bool pane_back(struct pane *p)
 bool pane_forward(struct pane *p)
 {
     return move_in_history(p, 1);
+}
+
+/* ---- the word under the cursor
+ * -------------------------------------------------- */
+
+/* The N-th word of TEXT, its bytes in *LEN; NULL: there are not so many. */
+static const char *nth_word(const char *text, unsigned n, size_t *len)
+{
+    for (;;) {
+        text += strspn(text, " ");
+        *len = strcspn(text, " ");
+        if (*len == 0)
+            return NULL;
+        if (n-- == 0)
+            return text;
+        text += *len;
+    }
+}
+
+bool pane_word(const struct pane *p, char *buf, size_t len)
+{
+    const char *word;
+    size_t n;
+
+    if (!p->word || p->cursor >= p->lines)
+        return false;
+    word = nth_word(p->line[p->cursor].text, p->word - 1, &n);
+    if (!word)
+        return false;
+    snprintf(buf, len, "%.*s", (int)n, word);
+    return true;
+}
+
+void pane_move_word(struct pane *p, int by)
+{
+    size_t n;
+
+    if (p->cursor >= p->lines || (by < 0 && p->word == 0))
+        return;
+    if (by < 0 || nth_word(p->line[p->cursor].text, p->word, &n))
+        p->word += (unsigned)by;
 }
 
 /* ---- content
@@ -293,6 +334,21 @@ static void scroll(struct pane *p, size_t rows)
         p->top = p->lines > rows ? p->lines - rows : 0;
 }
 
+static void draw_cursor(const struct pane *p, struct surface *s, unsigned y)
+{
+    const char *text = p->line[p->cursor].text, *word;
+    char copy[64];
+    size_t n;
+
+    surface_text(s, p->area, 0, y, LOOK_FOCUS, ">");
+    word = p->word ? nth_word(text, p->word - 1, &n) : NULL;
+    if (!word)
+        return;
+    snprintf(copy, sizeof(copy), "%.*s", (int)n, word);
+    surface_text(s, p->area, 1 + surface_columns(text, (size_t)(word - text)),
+                 y, LOOK_BAR, copy);
+}
+
 void pane_draw(struct pane *p, struct surface *s, bool focus)
 {
     size_t rows = p->area.h > 1 ? p->area.h - 1 : 0;
@@ -309,6 +365,6 @@ void pane_draw(struct pane *p, struct surface *s, bool focus)
             surface_fill(s, p->area, (unsigned)i + 1, LOOK_CURRENT, ' ');
         surface_text(s, p->area, 1, (unsigned)i + 1, l->look, l->text);
         if (here)
-            surface_text(s, p->area, 0, (unsigned)i + 1, LOOK_FOCUS, ">");
+            draw_cursor(p, s, (unsigned)i + 1);
     }
 }

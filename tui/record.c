@@ -14,13 +14,6 @@ struct record {
     struct surface last;
 };
 
-/* SGR parameters; they agree with the curses theme. */
-static const char *const sgr[LOOK_COUNT] = {
-    [LOOK_PLAIN] = "0",      [LOOK_CHANGED] = "0;1;33", [LOOK_CURRENT] = "0;7",
-    [LOOK_FAULT] = "0;1;35", [LOOK_DIM] = "0;2",        [LOOK_NAME] = "0;1;36",
-    [LOOK_TITLE] = "0;34",   [LOOK_FOCUS] = "0;1;33",   [LOOK_BAR] = "0;7",
-};
-
 int record_create(struct record **out, const char *path, unsigned w, unsigned h)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -68,7 +61,30 @@ static bool row_same(const struct surface *a, const struct surface *b,
     return true;
 }
 
-static void add_row(struct strbuf *out, const struct surface *s, unsigned y)
+/* Select graphic rendition, as the terminal would get it. */
+static void add_look(struct strbuf *out, const struct theme *theme,
+                     unsigned look)
+{
+    static const struct {
+        unsigned attr;
+        const char *code;
+    } codes[] = {{THEME_BOLD, ";1"},
+                 {THEME_DIM, ";2"},
+                 {THEME_UNDERLINE, ";4"},
+                 {THEME_REVERSE, ";7"}};
+    const struct theme_look *l = &theme->look[look];
+
+    strbuf_puts(out, "\033[0");
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (l->attr & codes[i].attr)
+            strbuf_puts(out, codes[i].code);
+    if (theme->colours)
+        strbuf_printf(out, ";38;5;%u;48;5;%u", l->fg, theme->bg);
+    strbuf_putc(out, 'm');
+}
+
+static void add_row(struct strbuf *out, const struct surface *s, unsigned y,
+                    const struct theme *theme)
 {
     int look = -1;
 
@@ -78,7 +94,7 @@ static void add_row(struct strbuf *out, const struct surface *s, unsigned y)
 
         if (c->look != look) {
             look = c->look;
-            strbuf_printf(out, "\033[%sm", sgr[look]);
+            add_look(out, theme, c->look);
         }
         surface_utf8(out, c->ch);
     }
@@ -101,7 +117,8 @@ static void write_json(FILE *file, const char *text)
     fputc('"', file);
 }
 
-void record_frame(struct record *r, const struct surface *s)
+void record_frame(struct record *r, const struct surface *s,
+                  const struct theme *theme)
 {
     struct strbuf out;
 
@@ -110,7 +127,7 @@ void record_frame(struct record *r, const struct surface *s)
         strbuf_puts(&out, "\033[2J\033[?25l");
     for (unsigned y = 0; y < s->h; y++)
         if (!row_same(&r->last, s, y))
-            add_row(&out, s, y);
+            add_row(&out, s, y, theme);
     if (out.len) {
         fprintf(r->file, "[%.6f, \"o\", ", elapsed(r));
         write_json(r->file, strbuf_str(&out));

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tui/recall.h"
+
 #define PROMPT "(ringside) "
 
 /* A signal handler has no argument of ours; one repl has the terminal. */
@@ -100,31 +102,19 @@ static unsigned char on_tab(EditLine *el, int ch)
     return CC_REDISPLAY;
 }
 
-static void history_path(char *buf, size_t len)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-    if (state)
-        snprintf(buf, len, "%s/ringside_history", state);
-    else
-        snprintf(buf, len, "%s/.ringside_history", home ? home : "/tmp");
-}
-
 static void edited(struct command_ctx *ctx)
 {
     EditLine *el = el_init("ringside", stdin, stdout, stderr);
-    History *hist = history_init();
+    struct recall *past;
     char path[512];
-    HistEvent ev;
     const char *line;
     int n;
 
-    history_path(path, sizeof(path));
-    history(hist, &ev, H_SETSIZE, 1000);
-    history(hist, &ev, H_LOAD, path);
+    recall_path(path, sizeof(path));
+    past = recall_open(path);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_PROMPT, prompt);
-    el_set(el, EL_HIST, history, hist);
+    el_set(el, EL_HIST, history, recall_handle(past));
     el_set(el, EL_CLIENTDATA, ctx);
     el_set(el, EL_ADDFN, "ringside-complete", "complete a name", on_tab);
     el_set(el, EL_BIND, "^I", "ringside-complete", NULL);
@@ -134,12 +124,11 @@ static void edited(struct command_ctx *ctx)
         snprintf(copy, sizeof(copy), "%.*s", n, line);
         copy[strcspn(copy, "\n")] = '\0';
         if (copy[0])
-            history(hist, &ev, H_ENTER, copy);
+            recall_add(past, copy);
         run_line(ctx, copy);
     }
-    history(hist, &ev, H_SAVE, path);
-    history_end(hist);
     el_end(el);
+    recall_close(past);
 }
 
 void repl_run(struct command_ctx *ctx)

@@ -2,10 +2,8 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "tui/screen.h"
-#include "vmm/host/chardev_host.h"
 
 typedef void request_fn(struct screen *sc);
 
@@ -25,7 +23,7 @@ static const struct {
     {TERM_WHEEL_UP, request_up},
     {TERM_WHEEL_DOWN, request_down},
     /* as in many debuggers */
-    {TERM_F1, request_explain},
+    {TERM_F1, request_help},
     {TERM_F1 + 4, request_continue}, /* F5 */
     {TERM_F1 + 8, request_break},    /* F9 */
     {TERM_F1 + 9, request_next},     /* F10 */
@@ -180,7 +178,7 @@ static void request_end(struct screen *sc)
     move_cursor(sc, (long)screen_focus(sc)->lines);
 }
 
-static void go(struct screen *sc, struct pane *p, const char *where)
+void screen_go(struct screen *sc, struct pane *p, const char *where)
 {
     pane_go(p, where);
     screen_refresh(sc);
@@ -237,7 +235,7 @@ static void follow_link(struct screen *sc, const char *link)
         screen_say(sc, true, "no pane shows %s; v chooses one", view);
         return;
     }
-    go(sc, p, arg ? arg + 1 : "");
+    screen_go(sc, p, arg ? arg + 1 : "");
     screen_say(sc, false, "%s; [ goes back", link);
 }
 
@@ -266,7 +264,7 @@ static void request_follow(struct screen *sc)
                 break;
             }
     }
-    go(sc, p, where);
+    screen_go(sc, p, where);
     screen_say(sc, false, "%s; [ goes back", where);
 }
 
@@ -317,7 +315,34 @@ static void request_redraw(struct screen *sc)
 
 static void request_explain(struct screen *sc)
 {
-    sc->help = true;
+    explain_cursor(sc);
+}
+
+static void request_help(struct screen *sc)
+{
+    popup_keys(sc);
+}
+
+static void request_left(struct screen *sc)
+{
+    pane_move_word(screen_focus(sc), -1);
+}
+
+static void request_right(struct screen *sc)
+{
+    pane_move_word(screen_focus(sc), 1);
+}
+
+static void request_move_on(struct screen *sc)
+{
+    layout_move(sc, 1);
+    screen_refresh(sc);
+}
+
+static void request_move_back(struct screen *sc)
+{
+    layout_move(sc, -1);
+    screen_refresh(sc);
 }
 
 static void request_quit(struct screen *sc)
@@ -328,219 +353,40 @@ static void request_quit(struct screen *sc)
 /* ---- the input line
  * ------------------------------------------------------------------ */
 
-static void begin_input(struct screen *sc, enum input_kind kind)
-{
-    sc->input = kind;
-    sc->text_len = 0;
-    sc->text[0] = '\0';
-    sc->history_at = sc->history_len;
-}
-
 static void request_go(struct screen *sc)
 {
     if (screen_focus(sc)->class->wants_arg)
-        begin_input(sc, INPUT_GO);
+        input_begin(sc, INPUT_GO);
     else
         screen_say(sc, true, "this pane shows one thing; Tab chooses another");
 }
 
 static void request_search(struct screen *sc)
 {
-    begin_input(sc, INPUT_SEARCH);
+    input_begin(sc, INPUT_SEARCH);
 }
 
 static void request_view(struct screen *sc)
 {
-    begin_input(sc, INPUT_VIEW);
+    input_begin(sc, INPUT_VIEW);
 }
 
 static void request_command(struct screen *sc)
 {
-    begin_input(sc, INPUT_COMMAND);
+    input_begin(sc, INPUT_COMMAND);
 }
 
 static void request_type(struct screen *sc)
 {
     if (sc->console)
-        begin_input(sc, INPUT_TYPE);
+        input_begin(sc, INPUT_TYPE);
     else
         screen_say(sc, true, "the serial line is not here (--serial)");
 }
 
 static void request_again(struct screen *sc)
 {
-    struct pane *p = screen_focus(sc);
-
-    for (size_t i = 1; sc->needle[0] && i <= p->lines; i++) {
-        size_t at = (p->cursor + i) % p->lines;
-
-        if (strcasestr(p->line[at].text, sc->needle)) {
-            p->cursor = at;
-            return;
-        }
-    }
-    screen_say(sc, true, "'%s' is not in this pane", sc->needle);
-}
-
-static void show_view(struct screen *sc, const char *name)
-{
-    const struct pane_class *c, *match = NULL;
-    size_t n = strlen(name);
-
-    for (size_t i = 0; (c = pane_class_nth(i)); i++)
-        if (strncmp(c->name, name, n) == 0 && (!match || !c->name[n]))
-            match = c;
-    if (!match || !n) {
-        screen_say(sc, true,
-                   "views: code cpu source regs segs fpu memory "
-                   "stack walk tree exits gdt idt tss devices ...");
-        return;
-    }
-    pane_show(screen_focus(sc), match);
-    screen_refresh(sc);
-}
-
-struct command_call {
-    struct screen *sc;
-    const char *line;
-    struct strbuf out;
-    bool ok;
-};
-
-static int call_command(struct debug *d, void *arg)
-{
-    struct command_call *c = arg;
-
-    (void)d;
-    c->ok = command_run(c->sc->ctx, c->line, &c->out);
-    return 0;
-}
-
-void screen_command(struct screen *sc, const char *line)
-{
-    struct command_call c = {.sc = sc, .line = line};
-    char *save = NULL, *first;
-    struct pane *log = &sc->log;
-
-    strbuf_init(&c.out);
-    debug_server_call(sc->srv, call_command, &c);
-    pane_add(log, LOOK_NAME, ":%s", line);
-    first = c.out.text ? strtok_r(c.out.text, "\n", &save) : NULL;
-    screen_say(sc, !c.ok, "%s", first ? first : "");
-    for (char *l = first; l; l = strtok_r(NULL, "\n", &save))
-        pane_add(log, c.ok ? LOOK_PLAIN : LOOK_FAULT, "%s", l);
-    strbuf_fini(&c.out);
-    if (sc->ctx->quit)
-        sc->quit = true;
-    else
-        screen_refresh(sc);
-}
-
-static void remember_input(struct screen *sc)
-{
-    if (sc->history_len == INPUT_HISTORY) {
-        memmove(sc->history[0], sc->history[1],
-                sizeof(sc->history) - sizeof(sc->history[0]));
-        sc->history_len--;
-    }
-    strcpy(sc->history[sc->history_len++], sc->text);
-}
-
-static void end_input(struct screen *sc)
-{
-    enum input_kind kind = sc->input;
-
-    sc->input = INPUT_NONE;
-    sc->message[0] = '\0';
-    if (kind == INPUT_COMMAND && sc->text[0]) {
-        remember_input(sc);
-        screen_command(sc, sc->text);
-    } else if (kind == INPUT_GO) {
-        go(sc, screen_focus(sc), sc->text);
-    } else if (kind == INPUT_VIEW) {
-        show_view(sc, sc->text);
-    } else if (kind == INPUT_SEARCH) {
-        strcpy(sc->needle, sc->text);
-        request_again(sc);
-    }
-}
-
-static void recall(struct screen *sc, int by)
-{
-    unsigned to = sc->history_at + (unsigned)by;
-
-    if (to >= sc->history_len)
-        return;
-    sc->history_at = to;
-    strcpy(sc->text, sc->history[to]);
-    sc->text_len = strlen(sc->text);
-}
-
-static void complete(struct screen *sc)
-{
-    char buf[INPUT_MAX];
-
-    if (sc->input == INPUT_COMMAND &&
-        command_complete(sc->ctx, sc->text, 0, buf, sizeof(buf))) {
-        strcpy(sc->text, buf);
-        sc->text_len = strlen(buf);
-    }
-}
-
-static void input_key(struct screen *sc, int key)
-{
-    if (key == '\r')
-        end_input(sc);
-    else if (key == 0x1b || key == KEY_CTRL('c') || key == KEY_CTRL('g'))
-        sc->input = INPUT_NONE;
-    else if (key == TERM_BACKSPACE && sc->text_len)
-        sc->text[--sc->text_len] = '\0';
-    else if (key == TERM_BACKSPACE)
-        sc->input = INPUT_NONE;
-    else if (key == TERM_UP)
-        recall(sc, -1);
-    else if (key == TERM_DOWN)
-        recall(sc, 1);
-    else if (key == '\t')
-        complete(sc);
-    else if (key == KEY_CTRL('u'))
-        sc->text[sc->text_len = 0] = '\0';
-    else if (key >= ' ' && key < 0x7f && sc->text_len + 1 < INPUT_MAX) {
-        sc->text[sc->text_len++] = (char)key;
-        sc->text[sc->text_len] = '\0';
-    }
-}
-
-/* ---- typing to the guest
- * ---------------------------------------------------------------- */
-
-struct typed {
-    struct chardev *chr;
-    char byte;
-};
-
-static int type_byte(struct debug *d, void *arg)
-{
-    struct typed *t = arg;
-
-    (void)d;
-    chardev_memory_type(t->chr, &t->byte, 1);
-    return 0;
-}
-
-static void type_key(struct screen *sc, int key)
-{
-    struct typed t = {sc->console, (char)key};
-
-    if (key == 0x1b) {
-        sc->input = INPUT_NONE;
-        return;
-    }
-    if (key == TERM_BACKSPACE)
-        t.byte = 0x7f;
-    else if (key >= 0x100)
-        return;
-    debug_server_call(sc->srv, type_byte, &t);
+    input_search(sc);
 }
 
 /* ---- dispatch
@@ -568,10 +414,8 @@ void screen_key(struct screen *sc, int key)
         screen_refresh(sc);
     } else if (key == TERM_CLICK) {
         click(sc);
-    } else if (sc->help) {
-        sc->help = false;
-    } else if (sc->input == INPUT_TYPE) {
-        type_key(sc, key);
+    } else if (popup_key(sc, key)) {
+        return;
     } else if (sc->input) {
         input_key(sc, key);
     } else {
@@ -580,6 +424,6 @@ void screen_key(struct screen *sc, int key)
                 requests[i].fn(sc);
                 return;
             }
-        screen_say(sc, true, "no such key; ? lists them");
+        screen_say(sc, true, "no such key; h lists them");
     }
 }

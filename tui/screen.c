@@ -85,6 +85,8 @@ static int look(struct debug *d, void *arg)
     sc->stop = *debug_last_stop(d);
     sc->icount = vm_vcpu(sc->ctx->vm)->icount;
     take_console(sc);
+    if (sc->follow.due)
+        follow_stop(sc);
     for (unsigned i = 0; i < sc->panes; i++) {
         struct pane *p = &sc->pane[i];
 
@@ -168,27 +170,6 @@ static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
         *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
 }
 
-static void paint_help(struct screen *sc)
-{
-    struct rect all = {0, 1, sc->surface.w, sc->surface.h - 1};
-    char line[128];
-    unsigned y = 0;
-
-    if (sc->surface.h < 3)
-        return; /* no room for a line of it */
-    for (unsigned i = 0; i < all.h; i++)
-        surface_fill(&sc->surface, all, i, LOOK_PLAIN, ' ');
-    surface_text(&sc->surface, all, 1, y++, LOOK_NAME,
-                 "Keys (any key goes on)");
-#define REQUEST(id, key, name, hint, help)                                     \
-    snprintf(line, sizeof(line), " %-6s %s", name, help);                      \
-    surface_text(&sc->surface, all, (y / (all.h - 1)) * 62, y % (all.h - 1),   \
-                 LOOK_PLAIN, line);                                            \
-    y++;
-#include "tui/request.def"
-#undef REQUEST
-}
-
 void screen_paint(struct screen *sc)
 {
     unsigned x, y;
@@ -205,14 +186,13 @@ void screen_paint(struct screen *sc)
             pane_draw(&sc->pane[i], &sc->surface, i == sc->focus);
         paint_lines(sc, &x, &y);
         paint_hints(sc);
-        if (sc->help)
-            paint_help(sc);
+        popup_paint(sc);
     }
     if (sc->surface.h >= 1)
         paint_status(sc);
     sc->term.ops->present(&sc->term, &sc->surface, x, y);
     if (sc->record)
-        record_frame(sc->record, &sc->surface);
+        record_frame(sc->record, &sc->surface, sc->theme);
 }
 
 /* ---- running
@@ -260,6 +240,7 @@ static void hear_stop(struct screen *sc)
 {
     if (!atomic_exchange(&sc->stop_news, false))
         return;
+    sc->follow.due = true;
     screen_refresh(sc);
     screen_say(sc, sc->stop.reason == DEBUG_REASON_TRIPLE_FAULT, "%s",
                sc->stop.text);
@@ -314,21 +295,27 @@ void screen_run(const struct screen_config *cfg)
     sc->client = (struct debug_client){"screen", on_stop, NULL, sc, NULL};
     sc->ctx->resume = resume_hook;
     sc->ctx->resume_opaque = sc;
+    sc->ctx->screen = settings_command;
+    sc->ctx->screen_opaque = sc;
     pane_init(&sc->log, pane_class_find("log"));
     pane_init(&sc->guest, pane_class_find("console"));
     if (cfg->record)
         record_create(&sc->record, cfg->record, sc->term.w, sc->term.h);
     debug_server_attach(sc->srv, &sc->client);
+    screen_say(
+        sc, false,
+        "s steps, c continues, ? explains, h lists keys, :help commands");
+    settings_load(sc, cfg);
     layout_apply(sc);
     screen_refresh(sc);
-    screen_say(sc, false,
-               "s steps, c continues, ? explains, :help lists commands");
     main_loop(sc);
     debug_server_detach(sc->srv, &sc->client);
     sc->term.ops->fini(&sc->term);
     record_destroy(sc->record);
+    recall_close(sc->past);
     for (unsigned i = 0; i < sc->panes; i++)
         pane_fini(&sc->pane[i]);
+    pane_fini(&sc->popup);
     pane_fini(&sc->log);
     pane_fini(&sc->guest);
     surface_fini(&sc->surface);

@@ -4,14 +4,17 @@
  */
 #ifndef TUI_SCREEN_H
 #define TUI_SCREEN_H
+#include <stdio.h>
+
 #include "tui/pane.h"
+#include "tui/recall.h"
 #include "tui/record.h"
 #include "tui/term.h"
 #include "vmm/debug_server.h"
 
 #define SCREEN_PANES_MAX 9u
+#define LAYOUTS          4u /* size classes: layout.c */
 #define INPUT_MAX        200u
-#define INPUT_HISTORY    100u
 
 /* What the bottom line is used for. */
 enum input_kind {
@@ -21,6 +24,20 @@ enum input_kind {
     INPUT_SEARCH,  /* after / */
     INPUT_VIEW,    /* after v */
     INPUT_TYPE,    /* keys go to the guest */
+};
+
+/* What a person wants to see in the places of one size class. */
+struct layout_choice {
+    const struct pane_class *pane[SCREEN_PANES_MAX]; /* NULL: the table's */
+};
+
+/* follow.c: a pane that came forward with a stop, and what it hides. */
+struct follow {
+    bool off, due;                   /* due: the stop has not been looked at */
+    const struct pane_class *hidden; /* NULL: nothing */
+    char hidden_arg[96];
+    const struct pane_class *shown;
+    unsigned at;
 };
 
 struct screen {
@@ -35,6 +52,11 @@ struct screen {
     struct pane pane[SCREEN_PANES_MAX];
     unsigned panes, focus;
     bool zoomed;
+    struct layout_choice chosen[LAYOUTS];
+    size_t layout_at; /* size class; valid if known */
+    bool layout_known;
+    const char *layout_path; /* NULL: nothing is read or saved */
+    struct follow follow;
     struct pane log, guest; /* kept when no place shows them */
     size_t guest_taken;     /* bytes of the console already in `guest` */
 
@@ -48,20 +70,25 @@ struct screen {
     enum input_kind input;
     char text[INPUT_MAX];
     size_t text_len;
-    char history[INPUT_HISTORY][INPUT_MAX];
-    unsigned history_len, history_at;
+    struct recall *past; /* commands typed before */
+    unsigned recalled;   /* 1 + how far back `text` is from; 0: it is new */
+    const struct theme *theme;
     char needle[INPUT_MAX]; /* of the last search */
     char message[256];
     bool message_bad;
-    bool help, quit;
+    struct pane popup; /* lines over the panes */
+    bool popup_open, quit;
 };
 
 struct screen_config {
     struct command_ctx *ctx;
     struct debug_server *srv;
     struct chardev *console;
-    struct term term;   /* initialised; the screen finishes it */
-    const char *record; /* asciinema file, or NULL */
+    struct term term;    /* initialised; the screen finishes it */
+    const char *record;  /* asciinema file, or NULL */
+    const char *layout;  /* file of panes, or NULL */
+    const char *history; /* file of typed commands, or NULL */
+    const char *theme;   /* name, or NULL: dark */
 };
 
 /* Until the user leaves.  Not on the vCPU's thread. */
@@ -82,6 +109,40 @@ void screen_resume(struct screen *sc, enum debug_run_kind kind, uint64_t addr);
 /* Runs a line of the command language; its output goes to the log. */
 void screen_command(struct screen *sc, const char *line);
 struct pane *screen_focus(struct screen *sc);
-/* The text of KEY's help, or what the focused line is about. */
-void screen_explain(struct screen *sc);
+/* PANE shows WHERE, an expression or what its view takes. */
+void screen_go(struct screen *sc, struct pane *p, const char *where);
+
+/* input.c: the bottom line. */
+void input_begin(struct screen *sc, enum input_kind kind);
+void input_key(struct screen *sc, int key);
+/* The next line of the focused pane with what was searched for last. */
+void input_search(struct screen *sc);
+
+/* popup.c: empty, then line by line; wrapped to the screen. */
+void popup_open(struct screen *sc);
+void popup_line(struct screen *sc, enum look look, const char *text);
+void popup_keys(struct screen *sc);
+/* True: the key was for the popup alone. */
+bool popup_key(struct screen *sc, int key);
+void popup_paint(struct screen *sc);
+
+/* explain.c: what is under the cursor. */
+void explain_cursor(struct screen *sc);
+
+/* layout.c: the focused pane changes places with the next, or the one before.
+ */
+void layout_move(struct screen *sc, int by);
+/* What the panes show now is what is wanted for this size. */
+void layout_note(struct screen *sc);
+void layout_reset(struct screen *sc);
+void layout_write(const struct screen *sc, FILE *file);
+/* 0, or the number of the line that is wrong: then nothing has changed. */
+int layout_read(struct screen *sc, FILE *file);
+
+/* follow.c: on the vCPU's thread, when the guest has stopped. */
+void follow_stop(struct screen *sc);
+
+/* settings.c: the commands `layout` and `theme`; files of them. */
+bool settings_command(void *opaque, int argc, char **argv, struct strbuf *out);
+void settings_load(struct screen *sc, const struct screen_config *cfg);
 #endif

@@ -59,11 +59,38 @@ unsigned surface_text(struct surface *s, struct rect area, unsigned x,
     return x - start;
 }
 
+unsigned surface_columns(const char *text, size_t bytes)
+{
+    const char *end = text + bytes;
+    unsigned n = 0;
+
+    for (; text < end && *text; n++)
+        decode(&text);
+    return n;
+}
+
 void surface_fill(struct surface *s, struct rect area, unsigned y,
                   enum look look, uint32_t ch)
 {
     for (unsigned x = 0; x < area.w; x++)
         put(s, area, x, y, (struct cell){ch, (uint8_t)look});
+}
+
+uint32_t surface_ascii(uint32_t ch)
+{
+    static const char eighths[] = "_.-:=+*#"; /* U+2581 to U+2588 */
+
+    if (ch < 0x80)
+        return ch;
+    if (ch >= 0x2581 && ch <= 0x2588)
+        return (unsigned char)eighths[ch - 0x2581];
+    if (ch >= 0x2589 && ch <= 0x258f)
+        return ch < 0x258d ? '#' : '|';
+    if (ch >= 0x2500 && ch < 0x2580)
+        return ch == 0x2502 || ch == 0x2503 ? '|' : ch < 0x2504 ? '-' : '+';
+    if (ch >= 0x2190 && ch <= 0x2193)
+        return (unsigned char)"<^>v"[ch - 0x2190];
+    return '?';
 }
 
 void surface_utf8(struct strbuf *out, uint32_t ch)

@@ -42,11 +42,15 @@ void surface_clear(struct surface *s);
 /* UTF-8 TEXT at X, Y of AREA, cut at its edges; the columns used. */
 unsigned surface_text(struct surface *s, struct rect area, unsigned x,
                       unsigned y, enum look look, const char *text);
+/* Columns that the first BYTES of UTF-8 TEXT take. */
+unsigned surface_columns(const char *text, size_t bytes);
 /* A row of AREA filled with CH. */
 void surface_fill(struct surface *s, struct rect area, unsigned y,
                   enum look look, uint32_t ch);
 /* Rows of text without trailing spaces. */
 void surface_to_text(const struct surface *s, struct strbuf *out);
+/* The ASCII character that comes nearest. */
+uint32_t surface_ascii(uint32_t ch);
 bool surface_equal(const struct surface *a, const struct surface *b);
 /* Appends CH as UTF-8. */
 void surface_utf8(struct strbuf *out, uint32_t ch);

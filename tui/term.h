@@ -4,7 +4,7 @@
  */
 #ifndef TUI_TERM_H
 #define TUI_TERM_H
-#include "tui/surface.h"
+#include "tui/theme.h"
 
 #define KEY_CTRL(c) ((c)&0x1f)
 
@@ -33,6 +33,7 @@ struct term {
     void *state;
     unsigned w, h;
     unsigned click_x, click_y;
+    bool ascii;   /* nothing but ASCII is shown */
     bool patient; /* keys are asked for only while the guest is stopped */
 };
 
@@ -45,10 +46,11 @@ struct term_ops {
     int (*key)(struct term *t, int timeout_ms);
     void (*wake)(struct term *t); /* any thread */
     void (*redraw)(struct term *t);
+    void (*set_theme)(struct term *t, const struct theme *theme);
 };
 
-/* 0 or -errno, logged.  MONO: no colours (NO_COLOR). */
-int term_curses_init(struct term *t, bool mono);
+/* 0 or -errno, logged.  T->ascii is set if the locale has nothing better. */
+int term_curses_init(struct term *t);
 
 /*
  * No terminal: keys are those of PATH (or none), the size is fixed, and the

@@ -1,6 +1,7 @@
 /* The terminal, by ncurses.  Nothing else in Ringside includes curses. */
 #include <curses.h>
 #include <errno.h>
+#include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,23 +15,7 @@
 struct curses_state {
     int wake_fd;
     chtype look[LOOK_COUNT];
-    bool utf8;
-};
-
-/* Blue, yellow and magenta differ for every kind of colour vision. */
-static const struct {
-    short fg;
-    attr_t attr;
-} theme[LOOK_COUNT] = {
-    [LOOK_PLAIN] = {-1, A_NORMAL},
-    [LOOK_CHANGED] = {COLOR_YELLOW, A_BOLD},
-    [LOOK_CURRENT] = {-1, A_REVERSE},
-    [LOOK_FAULT] = {COLOR_MAGENTA, A_BOLD},
-    [LOOK_DIM] = {-1, A_DIM},
-    [LOOK_NAME] = {COLOR_CYAN, A_BOLD},
-    [LOOK_TITLE] = {COLOR_BLUE, A_NORMAL},
-    [LOOK_FOCUS] = {COLOR_YELLOW, A_BOLD},
-    [LOOK_BAR] = {-1, A_REVERSE},
+    bool colours;
 };
 
 static void curses_fini(struct term *t)
@@ -42,18 +27,13 @@ static void curses_fini(struct term *t)
     free(cs);
 }
 
-static chtype plain_char(uint32_t ch)
+static void put_cell(const struct term *t, const struct cell *c)
 {
-    if (ch >= 0x2500 && ch < 0x2580)
-        return '-';
-    return ch < 0x80 ? ch : '?';
-}
+    const struct curses_state *cs = t->state;
 
-static void put_cell(const struct curses_state *cs, const struct cell *c)
-{
     attrset((int)cs->look[c->look]);
-    if (c->ch < 0x80 || !cs->utf8) {
-        addch(plain_char(c->ch));
+    if (c->ch < 0x80 || t->ascii) {
+        addch((chtype)surface_ascii(c->ch));
     } else {
         struct strbuf sb;
 
@@ -67,12 +47,10 @@ static void put_cell(const struct curses_state *cs, const struct cell *c)
 static void curses_present(struct term *t, const struct surface *s, unsigned x,
                            unsigned y)
 {
-    const struct curses_state *cs = t->state;
-
     for (unsigned row = 0; row < s->h; row++) {
         move((int)row, 0);
         for (unsigned col = 0; col < s->w; col++)
-            put_cell(cs, &s->cell[(size_t)row * s->w + col]);
+            put_cell(t, &s->cell[(size_t)row * s->w + col]);
     }
     curs_set(x < s->w);
     if (x < s->w)
@@ -165,21 +143,35 @@ static void curses_redraw(struct term *t)
     clearok(stdscr, TRUE);
 }
 
-static void init_theme(struct curses_state *cs, bool mono)
+static chtype attributes(unsigned attr)
 {
-    bool colours = !mono && has_colors() && start_color() == OK &&
-                   use_default_colors() == OK;
-
-    for (unsigned i = 0; i < LOOK_COUNT; i++) {
-        cs->look[i] = theme[i].attr;
-        if (colours && theme[i].fg >= 0) {
-            init_pair((short)(i + 1), theme[i].fg, -1);
-            cs->look[i] |= (chtype)COLOR_PAIR(i + 1);
-        }
-    }
+    return (attr & THEME_BOLD ? A_BOLD : 0) | (attr & THEME_DIM ? A_DIM : 0) |
+           (attr & THEME_REVERSE ? A_REVERSE : 0) |
+           (attr & THEME_UNDERLINE ? A_UNDERLINE : 0);
 }
 
-int term_curses_init(struct term *t, bool mono)
+static void curses_set_theme(struct term *t, const struct theme *theme)
+{
+    struct curses_state *cs = t->state;
+    bool many = COLORS >= 256;
+
+    for (unsigned i = 0; i < LOOK_COUNT; i++) {
+        const struct theme_look *l = &theme->look[i];
+
+        cs->look[i] = attributes(l->attr);
+        if (!theme->colours || !cs->colours)
+            continue;
+        if (many) /* the colour itself is dim enough */
+            cs->look[i] &= ~(chtype)A_DIM;
+        init_pair((short)(i + 1), many ? l->fg : l->basic,
+                  many ? theme->bg : theme->basic_bg);
+        cs->look[i] |= (chtype)COLOR_PAIR(i + 1);
+    }
+    bkgdset(' ' | cs->look[LOOK_PLAIN]);
+    clearok(stdscr, TRUE);
+}
+
+int term_curses_init(struct term *t)
 {
     static const struct term_ops ops = {
         .fini = curses_fini,
@@ -187,14 +179,13 @@ int term_curses_init(struct term *t, bool mono)
         .key = curses_key,
         .wake = curses_wake,
         .redraw = curses_redraw,
+        .set_theme = curses_set_theme,
     };
     struct curses_state *cs = calloc(1, sizeof(*cs));
-    const char *lang;
 
     if (!cs)
         return -ENOMEM;
-    lang = setlocale(LC_CTYPE, "");
-    cs->utf8 = lang && (strstr(lang, "UTF-8") || strstr(lang, "utf8"));
+    setlocale(LC_CTYPE, "");
     cs->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (cs->wake_fd < 0 || !newterm(NULL, stdout, stdin)) {
         log_error("the terminal '%s' cannot show the screen; use --repl",
@@ -210,8 +201,10 @@ int term_curses_init(struct term *t, bool mono)
     set_escdelay(25);
     mousemask(ALL_MOUSE_EVENTS, NULL);
     mouseinterval(0);
-    init_theme(cs, mono);
+    cs->colours =
+        has_colors() && start_color() == OK && use_default_colors() == OK;
     *t = (struct term){.ops = &ops, .state = cs};
+    t->ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     update_size(t);
     return 0;
 }

@@ -21,6 +21,8 @@ static void text_fini(struct term *t)
     struct text_state *ts = t->state;
     struct strbuf out;
 
+    for (size_t i = 0; t->ascii && i < (size_t)ts->last.w * ts->last.h; i++)
+        ts->last.cell[i].ch = surface_ascii(ts->last.cell[i].ch);
     strbuf_init(&out);
     surface_to_text(&ts->last, &out);
     fputs(strbuf_str(&out), stdout);
@@ -46,6 +48,7 @@ static const struct {
     const char *name;
     int key;
 } names[] = {
+    {"Left", TERM_LEFT}, {"Right", TERM_RIGHT},   {"F1", TERM_F1},
     {"Up", TERM_UP},     {"Down", TERM_DOWN},     {"PgUp", TERM_PGUP},
     {"PgDn", TERM_PGDN}, {"Home", TERM_HOME},     {"End", TERM_END},
     {"Tab", '\t'},       {"S-Tab", TERM_BACKTAB}, {"Enter", '\r'},
@@ -102,6 +105,11 @@ static void text_wake(struct term *t)
     (void)t;
 }
 
+static void text_set_theme(struct term *t, const struct theme *theme)
+{
+    (void)t, (void)theme; /* text has no colours */
+}
+
 int term_text_init(struct term *t, const char *keys, unsigned w, unsigned h)
 {
     static const struct term_ops ops = {
@@ -110,6 +118,7 @@ int term_text_init(struct term *t, const char *keys, unsigned w, unsigned h)
         .key = text_key,
         .wake = text_wake,
         .redraw = text_wake,
+        .set_theme = text_set_theme,
     };
     struct text_state *ts = calloc(1, sizeof(*ts));
 

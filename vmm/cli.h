@@ -34,6 +34,8 @@ struct cli {
     const char *keys, *record;   /* paths, or NULL */
     unsigned screen_w, screen_h; /* 0: 80x24 */
     const char *symbols;         /* path, or NULL: the guest */
+    const char *layout, *theme;  /* path and name, or NULL */
+    bool ascii;
     const char *stats_with;      /* path, or NULL */
     const char *stop_at;         /* expression, or NULL */
     const char *gdb;             /* where gdb is let in, or NULL */

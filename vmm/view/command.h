@@ -23,6 +23,9 @@ struct command_ctx {
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;
     char last[128]; /* what an empty line repeats: a step */
+    /* Commands about the screen itself; NULL: there is none. */
+    bool (*screen)(void *opaque, int argc, char **argv, struct strbuf *out);
+    void *screen_opaque;
     /* Conditions typed so far; owned, so the points go before the context. */
     struct typed_condition *conditions;
 };

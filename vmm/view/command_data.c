@@ -27,6 +27,27 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
     return true;
 }
 
+/* What is about a screen is its own affair. */
+static bool on_screen(struct command_ctx *ctx, int argc, char **argv,
+                      struct strbuf *out)
+{
+    if (!ctx->screen)
+        return command_fail(out, "%s: there is no screen here", argv[0]);
+    return ctx->screen(ctx->screen_opaque, argc, argv, out);
+}
+
+bool command_layout(struct command_ctx *ctx, int argc, char **argv,
+                    struct strbuf *out)
+{
+    return on_screen(ctx, argc, argv, out);
+}
+
+bool command_theme(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    return on_screen(ctx, argc, argv, out);
+}
+
 bool command_print(struct command_ctx *ctx, int argc, char **argv,
                    struct strbuf *out)
 {

@@ -45,6 +45,7 @@ bool view_devices(const struct view_ctx *ctx, int argc, char **argv,
     doc_table(doc, "devices", "name,chip,summary");
     for (unsigned i = 0; i < m->devices; i++) {
         doc_row(doc);
+        doc_link(doc, "devices %s", m->device[i]->name);
         doc_cell(doc, "%s", m->device[i]->name);
         doc_cell(doc, "%s", m->device[i]->class->name);
         doc_cell(doc, "%s", m->device[i]->class->summary);

@@ -97,12 +97,151 @@ static void test_where_a_pane_was(void **state)
     pane_fini(&p);
 }
 
+/* A screen of some size, laid out. */
+static void lay_out(struct screen *sc, unsigned w, unsigned h)
+{
+    sc->term.w = w;
+    sc->term.h = h;
+    layout_apply(sc);
+}
+
+static int read_text(struct screen *sc, const char *text)
+{
+    FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+    int line = layout_read(sc, file);
+
+    fclose(file);
+    return line;
+}
+
+static void test_a_layout_is_kept(void **state)
+{
+    static struct screen sc, other;
+    char text[2048] = "";
+    FILE *file;
+
+    (void)state;
+    lay_out(&sc, 80, 24);
+    layout_move(&sc, 1); /* code changes places with cpu */
+    assert_string_equal(sc.pane[0].class->name, "cpu");
+    assert_int_equal(sc.focus, 1);
+    lay_out(&sc, 190, 50); /* another size has its own panes */
+    assert_string_equal(sc.pane[0].class->name, "code");
+    lay_out(&sc, 80, 24);
+    assert_string_equal(sc.pane[0].class->name, "cpu");
+    file = fmemopen(text, sizeof(text), "w");
+    layout_write(&sc, file);
+    fclose(file);
+    assert_int_equal(read_text(&other, text), 0);
+    lay_out(&other, 80, 24);
+    assert_string_equal(other.pane[0].class->name, "cpu");
+    layout_reset(&other);
+    assert_string_equal(other.pane[0].class->name, "code");
+    layout_move(&other, -1); /* round the end */
+    assert_string_equal(other.pane[other.panes - 1].class->name, "code");
+    for (unsigned i = 0; i < SCREEN_PANES_MAX; i++) {
+        pane_fini(&sc.pane[i]);
+        pane_fini(&other.pane[i]);
+    }
+}
+
+static void test_a_wrong_layout_changes_nothing(void **state)
+{
+    static const struct {
+        const char *text;
+        int line;
+    } rows[] = {
+        {"# a comment\n78x22: code cpu walk\n", 0},
+        {"78x22: code cpu\n", 1},
+        {"78x22: code cpu walk stack\n", 1},
+        {"# one\n78x22: code cpu nonsense\n", 2},
+        {"79x22: code cpu walk\n", 1},
+        {"\x01\x02\x03\n", 1},
+        {"78x22", 1},
+    };
+    static struct screen sc;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        memset(sc.chosen, 0, sizeof(sc.chosen));
+        assert_int_equal(read_text(&sc, rows[i].text), rows[i].line);
+        assert_true(!!sc.chosen[2].pane[2] == !rows[i].line);
+    }
+}
+
+static void test_words_of_a_line(void **state)
+{
+    struct pane p;
+    char word[16];
+
+    (void)state;
+    pane_init(&p, pane_class_find("cpu"));
+    pane_move_word(&p, 1); /* nothing there: nothing happens */
+    assert_false(pane_word(&p, word, sizeof(word)));
+    pane_add(&p, LOOK_PLAIN, "  eax 00000000  ecx");
+    assert_false(pane_word(&p, word, sizeof(word)));
+    for (int i = 0; i < 9; i++)
+        pane_move_word(&p, 1);
+    assert_true(pane_word(&p, word, sizeof(word)));
+    assert_string_equal(word, "ecx");
+    pane_move_word(&p, -1);
+    assert_true(pane_word(&p, word, sizeof(word)));
+    assert_string_equal(word, "00000000");
+    for (int i = 0; i < 9; i++)
+        pane_move_word(&p, -1);
+    assert_false(pane_word(&p, word, sizeof(word)));
+    pane_fini(&p);
+}
+
+static void test_popup_wraps(void **state)
+{
+    static struct screen sc;
+
+    (void)state;
+    sc.term.w = 30;
+    sc.term.h = 24;
+    popup_open(&sc);
+    popup_line(&sc, LOOK_PLAIN, "name  words that do not fit one line of it");
+    assert_int_equal(sc.popup.lines, 2);
+    assert_string_equal(sc.popup.line[0].text, "name  words that do not");
+    assert_string_equal(sc.popup.line[1].text, "      fit one line of it");
+    for (unsigned w = 1; w < 80; w++) {
+        sc.term.w = w;
+        popup_open(&sc);
+        popup_line(&sc, LOOK_PLAIN, "averylongwordthatnolinecanholdatall and");
+        popup_line(&sc, LOOK_PLAIN, "");
+        popup_line(&sc, LOOK_PLAIN, "\xe2\x94\x80\xe2\x94\x80 \xff");
+    }
+    assert_true(popup_key(&sc, TERM_DOWN));
+    assert_false(popup_key(&sc, 's')); /* it goes on to its own meaning */
+    assert_false(sc.popup_open);
+    pane_fini(&sc.popup);
+}
+
+static void test_ascii(void **state)
+{
+    static const struct {
+        uint32_t ch, ascii;
+    } rows[] = {{'a', 'a'},     {0x2500, '-'}, {0x2502, '|'}, {0x253c, '+'},
+                {0x2581, '_'},  {0x2588, '#'}, {0x258f, '|'}, {0x258b, '#'},
+                {0x1f600, '?'}, {0xfffd, '?'}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(surface_ascii(rows[i].ch), rows[i].ascii);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size),
         cmocka_unit_test(test_surface_text),
         cmocka_unit_test(test_where_a_pane_was),
+        cmocka_unit_test(test_a_layout_is_kept),
+        cmocka_unit_test(test_a_wrong_layout_changes_nothing),
+        cmocka_unit_test(test_words_of_a_line),
+        cmocka_unit_test(test_popup_wraps),
+        cmocka_unit_test(test_ascii),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
