@@ -60,7 +60,7 @@ static void on_mem_write(void *opaque, uint64_t gpa, uint64_t len)
 
 /*
  * Switches that make the rare common, for tests of a whole guest:
- * RINGSIDE_BT=interpret,check,evict,tiny
+ * RINGSIDE_BT=interpret,check,evict,tiny.  None changes a digest.
  */
 static void options_from_environment(struct accel_options *o)
 {
@@ -154,6 +154,7 @@ static int bt_init(struct vcpu *vcpu)
         .tlb_flush_page = on_tlb_flush_page,
         .tlb_flush = on_tlb_flush,
         .code_written = on_code_written,
+        .translate = bt_tlb_translate,
     };
     struct bt *bt = calloc(1, sizeof(*bt));
     int err;
@@ -382,16 +383,24 @@ static int bt_get_state(struct vcpu *vcpu, struct x86_state *st)
     return 0;
 }
 
+static bool same_paging(const struct x86_state *a, const struct x86_state *b)
+{
+    return a->cr0 == b->cr0 && a->cr3 == b->cr3 && a->cr4 == b->cr4 &&
+           a->efer == b->efer &&
+           memcmp(a->pdpte, b->pdpte, sizeof(a->pdpte)) == 0;
+}
+
 static int bt_set_state(struct vcpu *vcpu, const struct x86_state *st)
 {
     static const uint32_t mxcsr_mask = 0xffff; /* as FXSAVE has it */
     struct bt *bt = vcpu->accel;
 
+    if (!same_paging(bt_st(bt), st))
+        bt_space_drop_all(bt);
     *bt_st(bt) = *st;
     memcpy(bt_st(bt)->fxsave + FXSAVE_MXCSR_MASK, &mxcsr_mask, 4);
     sys_set_tsc(&bt->emu, st->tsc);
     emu_state_changed(&bt->emu);
-    bt_space_drop_all(bt);
     bt->bp_asked = bt->emulate_next = false;
     bt->emulate_until = 0;
     return 0;
@@ -421,7 +430,7 @@ static int bt_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
         return 0;
     if (bt->cache.rx) {
         bt_cache_flush(bt);
-        bt_space_drop_all(bt);
+        bt_space_hide_all(bt);
     }
     return bt_points_arm(bt, ctl);
 }

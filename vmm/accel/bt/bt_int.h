@@ -4,7 +4,8 @@
  *   bt.c         accel_ops, the run loop
  *   native.c     entering blocks, and what to do at each way out
  *   space.c      the pool of address spaces, staleness against guest tables
- *   window.c     one window: fill, drop, protect
+ *   tlb.c        what the processor's TLB holds, for translated code and emu
+ *   window.c     one window: the TLB's entries, and what the host shows of them
  *   cache.c      blocks: lookup, chain, invalidate, flush
  *   translate.c  guest code to a block; xlat_*.c: classes of instructions
  *   emit.[ch]    encodings
@@ -36,12 +37,21 @@
 
 /* ---- windows ------------------------------------------------------------ */
 
-/* A shadow entry: RAM page (memfd offset / 4096) << 12 | flags; 0: no map. */
+/*
+ * A shadow entry is one of the guest processor's TLB, and what the host shows
+ * of it: RAM page (memfd offset / 4096) << 12 | flags; 0: not in the TLB.
+ * Only HOST and WRITE may depend on the host, on what was translated and on
+ * where execution was stopped; all else follows from the guest's accesses.
+ */
 #define BT_SHADOW_PRESENT BIT(0)
 #define BT_SHADOW_WRITE   BIT(1) /* mapped writable in the host */
-#define BT_SHADOW_GUEST_W BIT(2) /* the guest's tables would allow a write */
+#define BT_SHADOW_GUEST_W BIT(2) /* may be written; the dirty bit is set */
 #define BT_SHADOW_LARGE   BIT(3) /* of a large page (or no paging) */
 #define BT_SHADOW_2M      BIT(4) /* with LARGE: 2 MiB, else 4 MiB */
+#define BT_SHADOW_HOST    BIT(5) /* mapped in the host */
+#define BT_SHADOW_DEVICE  BIT(6) /* not RAM: the page is the gpa's; no HOST */
+#define BT_SHADOW_ROM     BIT(7) /* never WRITE */
+#define BT_HOST_BITS      (BT_SHADOW_HOST | BT_SHADOW_WRITE)
 
 struct bt_run {
     uint32_t page, frame, count;
@@ -49,15 +59,17 @@ struct bt_run {
 
 struct bt_window {
     uint8_t *base;      /* NULL: not reserved yet; 4 GiB aligned */
-    uint32_t *shadow;   /* BT_PAGES entries: what is really mapped */
+    uint32_t *shadow;   /* BT_PAGES entries, of data */
+    uint32_t *fetch;    /* BT_PAGES entries, of code; no GUEST_W, no HOST */
     uint32_t *jt;       /* 2^32 entries: cache offset of the block at eip */
     uint64_t *jt_pages; /* one bit a guest page: jt has entries */
     unsigned jt_used;   /* bits set in it */
-    /* Every fill since the last drop: where a RAM page may be mapped. */
+    /* Every mapping since the last drop: where a RAM page may be mapped. */
     struct bt_run *run;
     size_t runs, runs_cap;
     long vmas; /* host mappings it takes, at most */
     bool user;
+    bool used; /* there are entries */
 };
 
 /* A page-table page as it was when a window was filled through it. */
@@ -195,6 +207,8 @@ struct bt {
     struct x86_paging paging;
     uint64_t paging_sig; /* the bits that, changed, drop all windows */
     bool space_stale;    /* CR3 was written, or tables flushed */
+    bool win_stale;      /* `cur` was chosen anew, `win` not yet */
+    bool no_windows;     /* the host has no room for them: logged */
     uint64_t clock;      /* for LRU stamps */
     long vmas_max;
     uint8_t *floor;   /* the budget's zero */
@@ -246,12 +260,17 @@ void bt_sparse_clear(void *p, uint64_t bytes);
 
 int bt_window_reserve(struct bt_window *w, bool user);
 void bt_window_release(struct bt_window *w);
+/* The TLB's entries go: all, or those of COUNT pages. */
 void bt_window_drop(struct bt *bt, struct bt_window *w);
 void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
                      uint32_t count);
-/* Maps COUNT pages of RAM from FRAME at PAGE; FLAGS: BT_SHADOW_*. */
-int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
-                  uint32_t frame, uint32_t count, uint32_t flags);
+/* The host shows nothing any more: all, or COUNT pages.  The TLB stays. */
+void bt_window_hide(struct bt *bt, struct bt_window *w);
+void bt_window_hide_pages(struct bt *bt, struct bt_window *w, uint32_t page,
+                          uint32_t count);
+/* Shows COUNT pages of RAM, which follow each other there; HOST_BITS. */
+int bt_window_show(struct bt *bt, struct bt_window *w, uint32_t page,
+                   uint32_t count, uint32_t host_bits);
 /* Makes the mappings of FRAME read-only. */
 void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame);
 void bt_window_jt_clear(struct bt_window *w);
@@ -263,22 +282,36 @@ void bt_window_jt_forget(struct bt_window *w, uint32_t eip);
 void bt_spaces_fini(struct bt *bt);
 /* Makes bt->win the window of the CPU's CR3 and CPL, up to date. */
 int bt_space_select(struct bt *bt);
+/* The window of the CPU's CR3 for accesses as USER; NULL: no room, logged. */
+struct bt_window *bt_space_window(struct bt *bt, bool user);
 void bt_space_note_walk(struct bt_space *sp, const struct x86_walk *walk);
-/* Walks as the guest and sets accessed bits; false: would fault. */
-bool bt_space_walk(struct bt *bt, struct x86_walk *walk, uint32_t gla,
-                   bool write, bool fetch);
 /* The RAM page of GPA, or UINT32_MAX: not RAM.  *ROM: not writable. */
 uint32_t bt_frame(const struct bt *bt, uint64_t gpa, bool *rom);
+void bt_space_invlpg(struct bt *bt, uint32_t gla);
+void bt_space_drop_all(struct bt *bt);
+/* The host shows nothing any more. */
+void bt_space_hide_all(struct bt *bt);
+void bt_space_protect(struct bt *bt, uint32_t frame);
+/* Keeps the number of host mappings bounded. */
+void bt_space_evict(struct bt *bt);
+
+/* ---- tlb.c -------------------------------------------------------------- */
+
 enum bt_fill {
     BT_FILL_DONE,
     BT_FILL_EMULATE, /* a fault, or something odd */
     BT_FILL_DEVICE,  /* not memory */
     BT_FILL_CODE,    /* a write to a page of translated code */
 };
-enum bt_fill bt_space_fill(struct bt *bt, uint32_t gla, bool write);
-void bt_space_invlpg(struct bt *bt, uint32_t gla);
-void bt_space_drop_all(struct bt *bt);
-void bt_space_protect(struct bt *bt, uint32_t frame);
+/* Translated code faulted at GLA: the page is to be there. */
+enum bt_fill bt_tlb_fill(struct bt *bt, uint32_t gla, bool write);
+/* The RAM page to fetch code from at GLA; BT_NO_FRAME: none, or a fault. */
+uint32_t bt_tlb_fetch(struct bt *bt, uint32_t gla);
+/* struct emu_hooks.translate: what emu asks before it walks. */
+bool bt_tlb_translate(void *opaque, uint32_t gla, enum emu_right right,
+                      bool user, uint64_t *gpa);
+/* The guest-physical address of RAM page FRAME. */
+uint64_t bt_frame_gpa(const struct bt *bt, uint32_t frame);
 
 /* ---- cache.c ------------------------------------------------------------ */
 
@@ -356,6 +389,8 @@ bool bt_points_armed(const struct bt *bt, const struct debug_ctl *ctl);
 int bt_points_arm(struct bt *bt, const struct debug_ctl *ctl);
 void bt_points_fini(struct bt *bt);
 bool bt_breakpoint_at(const struct bt *bt, uint64_t gla, uint64_t gpa);
+/* The same for code at GLA, wherever that is in memory now. */
+bool bt_breakpoint_on(struct bt *bt, uint32_t gla);
 /* A breakpoint at CS:RIP that is to stop; asks once per arrival. */
 bool bt_breakpoint_hits(struct bt *bt);
 bool bt_watched(const struct bt *bt, uint32_t gla, uint32_t len);

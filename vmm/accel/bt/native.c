@@ -151,28 +151,22 @@ static void report_translation(struct bt *bt, uint32_t eip, uint64_t gpa)
 
 uint32_t bt_second_frame(struct bt *bt, uint32_t eip)
 {
-    uint32_t next = (eip & ~(BT_PAGE - 1)) + BT_PAGE;
-    struct x86_walk walk;
-    bool rom;
-
-    if (!bt_space_walk(bt, &walk, next, false, true))
-        return BT_NO_FRAME;
-    return bt_frame(bt, walk.gpa, &rom);
+    return bt_tlb_fetch(bt, (eip & ~(BT_PAGE - 1)) + BT_PAGE);
 }
 
 /* The block at EIP, made if need be; NULL: emulate there. */
 static struct bt_tb *find(struct bt *bt, uint32_t eip)
 {
-    struct x86_walk walk;
     struct bt_tb *tb;
-    uint64_t flushes;
+    uint64_t flushes, gpa;
     uint32_t frame;
-    bool rom;
 
-    if (!bt_space_walk(bt, &walk, eip, false, true))
+    /* A page is first fetched from when no breakpoint can stop before it. */
+    if (bt->debug.bps && !bt->win->fetch[eip / BT_PAGE] &&
+        bt_breakpoint_on(bt, eip))
         return NULL;
-    frame = bt_frame(bt, walk.gpa, &rom);
-    if (frame == UINT32_MAX)
+    frame = bt_tlb_fetch(bt, eip);
+    if (frame == BT_NO_FRAME)
         return NULL;
     tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
     if (tb &&
@@ -182,9 +176,10 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
         tb = NULL;
     }
     if (!tb) {
-        tb = bt_translate(bt, eip, frame, walk.gpa, bt->win->user);
+        gpa = bt_frame_gpa(bt, frame) + eip % BT_PAGE;
+        tb = bt_translate(bt, eip, frame, gpa, bt->win->user);
         flushes = bt->stats.flushes;
-        report_translation(bt, eip, walk.gpa);
+        report_translation(bt, eip, gpa);
         if (flushes != bt->stats.flushes || bt->space_stale)
             return NULL; /* an observer changed what we stand on */
     }
@@ -202,6 +197,8 @@ struct at {
 static bool go_to(struct bt *bt, struct at *at, uint32_t eip)
 {
     bt_st(bt)->rip = eip;
+    if (bt->left == 0) /* fetched by who goes on */
+        return false;
     at->tb = find(bt, eip);
     at->i = 0;
     bt->emulate_next = !at->tb;
@@ -247,9 +244,10 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
 
     if (st->rip != next || at->tb->dead || bt->emu.restart ||
         bt->vcpu->stop_requested || atomic_load(&bt->vcpu->kicked) ||
-        bt->space_stale || bt->touches || st->sti_shadow || st->movss_shadow ||
-        !bt_native_mode(bt) || (x86_cpl(st) == 3) != at->tb->user ||
-        bt_interrupt_due(bt))
+        bt->space_stale || bt->win_stale || bt->touches ||
+        !bt->win->fetch[at->tb->eip / BT_PAGE] || /* INVLPG of this page */
+        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
+        (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
     if (limit <= BT_TB_INSNS)
@@ -370,16 +368,10 @@ static void count_site(struct bt *bt, const struct at *at)
 /* A write to a page with blocks: they go, unless that happens all the time. */
 static bool code_write(struct bt *bt, struct at *at, uint32_t gla)
 {
-    struct x86_walk walk;
-    struct bt_page *page;
-    uint32_t frame;
-    bool rom;
+    uint32_t frame = bt->win->shadow[gla / BT_PAGE] >> 12;
+    struct bt_page *page = &bt->cache.page[frame];
 
     bt->stats.fault_code++;
-    if (!bt_space_walk(bt, &walk, gla, true, false))
-        return leave_at(bt, at);
-    frame = bt_frame(bt, walk.gpa, &rom);
-    page = &bt->cache.page[frame];
     if (bt->vcpu->icount - page->written > THRASH_WINDOW)
         page->writes = 0;
     page->written = bt->vcpu->icount;
@@ -407,7 +399,7 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
         bt->fill_icount = bt->vcpu->icount, bt->fills = 0;
     if (++bt->fills > FILLS_MAX)
         return leave_at(bt, at);
-    fill = bt_space_fill(bt, gla, h.write);
+    fill = bt_tlb_fill(bt, gla, h.write);
     if (fill == BT_FILL_CODE) {
         leave_at(bt, at);
         report_page(bt, VM_EXIT_CODE_WRITE, &h);

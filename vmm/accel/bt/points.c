@@ -161,6 +161,11 @@ static uint64_t code_gpa(struct bt *bt, uint64_t gla)
     return walk.result == X86_WALK_OK ? walk.gpa : UINT64_MAX;
 }
 
+bool bt_breakpoint_on(struct bt *bt, uint32_t gla)
+{
+    return bt_breakpoint_at(bt, gla, code_gpa(bt, gla));
+}
+
 bool bt_breakpoint_hits(struct bt *bt)
 {
     const struct bt_points *p = &bt->points;

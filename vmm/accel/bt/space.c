@@ -10,20 +10,12 @@
 
 #include "vmm/accel/bt/bt_int.h"
 
-#define PTE_P       BIT64(0)
-#define PTE_W       BIT64(1)
-#define PTE_A       BIT64(5)
-#define PTE_D       BIT64(6)
-#define FILL_AROUND 16u   /* 4 KiB pages on each side */
-#define FILL_LARGE  4096u /* pages of a large one at a time */
-#define NO_ROOT     UINT64_MAX
-#define PAGING_CR0  (X86_CR0_PG | X86_CR0_WP)
-#define PAGING_CR4  (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_SMEP | X86_CR4_SMAP)
-
-static struct x86_phys phys(struct bt *bt)
-{
-    return mem_phys(bt->vcpu->mem);
-}
+#define PTE_P      BIT64(0)
+#define PTE_A      BIT64(5)
+#define PTE_D      BIT64(6)
+#define NO_ROOT    UINT64_MAX
+#define PAGING_CR0 (X86_CR0_PG | X86_CR0_WP)
+#define PAGING_CR4 (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_SMEP | X86_CR4_SMAP)
 
 uint32_t bt_frame(const struct bt *bt, uint64_t gpa, bool *rom)
 {
@@ -211,6 +203,18 @@ static void space_drop(struct bt *bt, struct bt_space *sp)
     free_tables(sp);
 }
 
+static void space_hide(struct bt *bt, struct bt_space *sp)
+{
+    for (unsigned i = 0; i < 2; i++)
+        bt_window_hide(bt, &sp->win[i]);
+}
+
+void bt_space_hide_all(struct bt *bt)
+{
+    for (unsigned i = 0; i < BT_SPACES; i++)
+        space_hide(bt, &bt->space[i]);
+}
+
 void bt_space_drop_all(struct bt *bt)
 {
     for (unsigned i = 0; i < BT_SPACES; i++) {
@@ -282,34 +286,40 @@ static void select_space(struct bt *bt)
     bt->cur = find_space(bt, root_of(&bt->paging));
     bt->cur->stamp = ++bt->clock;
     bt->space_stale = false;
+    bt->win_stale = true;
     bt->stats.selects++;
     if (bt->paging.mode == X86_PAGING_PAE)
         check_pdptes(bt, bt->cur);
     check_tables(bt, bt->cur);
 }
 
-int bt_space_select(struct bt *bt)
+struct bt_window *bt_space_window(struct bt *bt, bool user)
 {
-    bool user = x86_cpl(bt_st(bt)) == 3;
     struct bt_window *w;
-    int err;
 
+    if (bt->no_windows)
+        return NULL;
     if (bt->space_stale || !bt->cur)
         select_space(bt);
     w = &bt->cur->win[user];
-    if (!w->base) {
-        err = bt_window_reserve(w, user);
-        if (err)
-            return err;
-    }
+    bt->no_windows = !w->base && bt_window_reserve(w, user) < 0;
+    return bt->no_windows ? NULL : w;
+}
+
+int bt_space_select(struct bt *bt)
+{
+    struct bt_window *w = bt_space_window(bt, x86_cpl(bt_st(bt)) == 3);
+
+    if (!w)
+        return -ENOMEM;
     bt->win = w;
+    bt->win_stale = false;
     bt->cpu->jt = w->jt;
     bt->cpu->r14 = (uint64_t)w->base;
     return 0;
 }
 
-/* Keeps the number of host mappings bounded. */
-static void evict_mappings(struct bt *bt)
+void bt_space_evict(struct bt *bt)
 {
     long vmas = 0;
     struct bt_space *oldest = NULL;
@@ -325,159 +335,7 @@ static void evict_mappings(struct bt *bt)
     if (vmas < bt->vmas_max && !bt->vcpu->options.evict_always)
         return;
     bt->stats.evictions++;
-    if (oldest)
-        space_drop(bt, oldest);
-    else
-        space_drop(bt, bt->cur);
-}
-
-/* ---- filling ------------------------------------------------------------ */
-
-bool bt_space_walk(struct bt *bt, struct x86_walk *walk, uint32_t gla,
-                   bool write, bool fetch)
-{
-    struct x86_phys mem = phys(bt);
-    struct x86_access access = {
-        .write = write,
-        .fetch = fetch,
-        .user = bt->win->user,
-    };
-
-    x86_walk(walk, &bt->paging, &mem, gla, access);
-    x86_walk_commit(walk, &mem, write);
-    if (walk->result != X86_WALK_OK)
-        return false;
-    bt_space_note_walk(bt->cur, walk);
-    return true;
-}
-
-struct fill {
-    struct bt *bt;
-    struct bt_window *w;
-    const struct mem_slot *slot;
-    uint32_t page, frame, flags;
-    bool guest_w;
-    /* 4 KiB pages: the page table, and the entry of `page` in it. */
-    const uint8_t *table;
-    unsigned index, size;
-    uint64_t entry;
-};
-
-/* May the page at distance D be mapped by the same call? */
-static bool same_kind(const struct fill *f, int d)
-{
-    uint32_t frame = f->frame + (uint32_t)d;
-    uint64_t first = f->slot->offset / BT_PAGE;
-
-    if (f->w->shadow[f->page + (uint32_t)d])
-        return false;
-    if (frame - first >= f->slot->len / BT_PAGE)
-        return false;
-    if (f->guest_w && bt_bit(f->bt->cache.code_pages, frame) ==
-                          (bool)(f->flags & BT_SHADOW_WRITE))
-        return false;
-    if (bt_watched(f->bt, (f->page + (uint32_t)d) * BT_PAGE, BT_PAGE))
-        return false;
-    if (!f->table)
-        return true;
-    return table_entry(f->table, f->index + (unsigned)d, f->size) ==
-           f->entry + (uint64_t)(int64_t)d * BT_PAGE;
-}
-
-/* How many pages around the one of F go with it: [-*BELOW, +*ABOVE]. */
-static void extent(const struct fill *f, uint64_t page_size, uint32_t *below,
-                   uint32_t *above)
-{
-    uint64_t n = page_size / BT_PAGE, at;
-    uint32_t max_below, max_above, cap = FILL_LARGE;
-
-    if (f->table) {
-        n = BT_PAGE / f->size;
-        at = f->index;
-        cap = FILL_AROUND;
-    } else {
-        at = f->page & (n - 1);
-    }
-    max_below = (uint32_t)at;
-    max_above = (uint32_t)(n - 1 - at);
-    max_below = max_below < cap ? max_below : cap;
-    max_above = max_above < cap ? max_above : cap;
-    *below = *above = 0;
-    while (*below < max_below && same_kind(f, -(int)(*below + 1)))
-        ++*below;
-    while (*above < max_above && same_kind(f, (int)(*above + 1)))
-        ++*above;
-}
-
-static void fill_init(struct fill *f, struct bt *bt, const struct x86_walk *w)
-{
-    const struct x86_walk_step *leaf = &w->step[w->steps ? w->steps - 1 : 0];
-    bool code;
-
-    *f = (struct fill){
-        .bt = bt,
-        .w = bt->win,
-        .slot = mem_find(bt->vcpu->mem, w->gpa),
-        .page = (uint32_t)w->gla / BT_PAGE,
-    };
-    f->frame = (uint32_t)((f->slot->offset + w->gpa - f->slot->gpa) / BT_PAGE);
-    code = bt_bit(bt->cache.code_pages, f->frame);
-    f->guest_w = (w->writable || (!bt->win->user && !bt->paging.wp)) &&
-                 w->dirty && !f->slot->readonly;
-    if (f->guest_w)
-        f->flags |= BT_SHADOW_GUEST_W | (code ? 0 : BT_SHADOW_WRITE);
-    if (w->page_size > BT_PAGE) {
-        f->flags |= BT_SHADOW_LARGE;
-        f->flags |= w->page_size == BIT64(21) ? BT_SHADOW_2M : 0;
-        return;
-    }
-    f->table = mem_hva(bt->vcpu->mem, leaf->table_gpa, BT_PAGE);
-    f->index = leaf->index;
-    f->size = leaf->entry_size;
-    f->entry = leaf->entry;
-}
-
-static void note_neighbours(const struct fill *f, const struct x86_walk *walk,
-                            uint32_t below, uint32_t above)
-{
-    struct x86_walk w = *walk;
-
-    for (uint32_t i = 0; f->table && i <= below + above; i++) {
-        struct x86_walk_step *leaf = &w.step[w.steps - 1];
-        leaf->index = f->index - below + i;
-        leaf->entry = table_entry(f->table, leaf->index, f->size);
-        w.gla = (uint64_t)(f->page - below + i) * BT_PAGE;
-        bt_space_note_walk(f->bt->cur, &w);
-    }
-}
-
-enum bt_fill bt_space_fill(struct bt *bt, uint32_t gla, bool write)
-{
-    struct x86_walk walk;
-    struct fill f;
-    uint32_t below, above, old;
-    bool rom;
-
-    if (bt_watched(bt, gla & ~(BT_PAGE - 1), BT_PAGE))
-        return BT_FILL_EMULATE;
-    evict_mappings(bt);
-    if (!bt_space_walk(bt, &walk, gla, write, false))
-        return BT_FILL_EMULATE;
-    if (bt_frame(bt, walk.gpa, &rom) == UINT32_MAX || (rom && write))
-        return BT_FILL_DEVICE;
-    fill_init(&f, bt, &walk);
-    if (write && !(f.flags & BT_SHADOW_WRITE))
-        return BT_FILL_CODE;
-    old = bt->win->shadow[f.page];
-    if (old >> 12 == f.frame && (old & BT_SHADOW_PRESENT) &&
-        (!write || (old & BT_SHADOW_WRITE)))
-        return BT_FILL_EMULATE; /* it is there: not for want of a page */
-    extent(&f, walk.page_size, &below, &above);
-    note_neighbours(&f, &walk, below, above);
-    if (bt_window_map(bt, bt->win, f.page - below, f.frame - below,
-                      below + above + 1, f.flags) < 0)
-        return BT_FILL_EMULATE;
-    return BT_FILL_DONE;
+    space_hide(bt, oldest ? oldest : bt->cur);
 }
 
 void bt_space_protect(struct bt *bt, uint32_t frame)
@@ -493,7 +351,7 @@ void bt_space_invlpg(struct bt *bt, uint32_t gla)
 
     for (unsigned i = 0; i < BT_SPACES * 2; i++) {
         struct bt_window *w = &bt->space[i / 2].win[i % 2];
-        uint32_t entry = w->base ? w->shadow[page] : 0;
+        uint32_t entry = w->used ? w->shadow[page] | w->fetch[page] : 0;
         uint32_t n = entry & BT_SHADOW_2M ? 512 : 1024;
 
         if (entry & BT_SHADOW_LARGE)

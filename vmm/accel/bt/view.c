@@ -103,7 +103,7 @@ void bt_shadow_at(struct vcpu *vcpu, uint32_t gla, struct bt_shadow_view *out)
     uint32_t frame = frame_at(bt, gla);
 
     *out = (struct bt_shadow_view){
-        .mapped = entry & BT_SHADOW_PRESENT,
+        .mapped = entry & BT_SHADOW_HOST,
         .writable = entry & BT_SHADOW_WRITE,
         .code = frame != UINT32_MAX && bt->cache.code_pages &&
                 bt_bit(bt->cache.code_pages, frame),

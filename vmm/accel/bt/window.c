@@ -1,9 +1,10 @@
 /*
  * One window: 4 GiB of host addresses that show the guest's linear memory as
  * one privilege level sees it.  A page is mapped from the guest's memfd or has
- * no rights at all; `shadow` mirrors the host's mappings exactly.
+ * no rights at all.  `shadow` holds the entries of the processor's TLB, and
+ * mirrors the host's mappings of them exactly; the host may always show less.
  *
- * Not here: what to map (space.c).
+ * Not here: what to hold and what to show (tlb.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -61,9 +62,10 @@ int bt_window_reserve(struct bt_window *w, bool user)
     *w = (struct bt_window){.user = user, .vmas = 4};
     w->base = reserve_aligned();
     w->shadow = bt_sparse_alloc(BT_PAGES * sizeof(*w->shadow));
+    w->fetch = bt_sparse_alloc(BT_PAGES * sizeof(*w->fetch));
     w->jt = bt_sparse_alloc(JT_BYTES);
     w->jt_pages = bt_sparse_alloc(BT_PAGES / 8);
-    if (w->base && w->shadow && w->jt && w->jt_pages)
+    if (w->base && w->shadow && w->fetch && w->jt && w->jt_pages)
         return 0;
     log_error("cannot reserve a window of 4 GiB and its tables: %s; see "
               "ulimit -v and vm.overcommit_memory",
@@ -77,6 +79,7 @@ void bt_window_release(struct bt_window *w)
     if (w->base)
         munmap(w->base - BT_GUARD, BT_WINDOW_SIZE + 2 * BT_GUARD);
     bt_sparse_free(w->shadow, BT_PAGES * sizeof(*w->shadow));
+    bt_sparse_free(w->fetch, BT_PAGES * sizeof(*w->fetch));
     bt_sparse_free(w->jt, JT_BYTES);
     bt_sparse_free(w->jt_pages, BT_PAGES / 8);
     free(w->run);
@@ -128,9 +131,7 @@ static void jt_clear_crossing(struct bt_window *w, uint32_t page)
                most * sizeof(*w->jt));
 }
 
-/* ---- the shadow --------------------------------------------------------- */
-
-#define HOST_BITS (BT_SHADOW_PRESENT | BT_SHADOW_WRITE)
+/* ---- what the host shows ------------------------------------------------ */
 
 /* Does the host keep PAGE-1 and PAGE in two mappings? */
 static bool boundary(const struct bt_window *w, uint32_t page)
@@ -140,9 +141,9 @@ static bool boundary(const struct bt_window *w, uint32_t page)
     if (page == 0 || page >= BT_PAGES)
         return true;
     a = w->shadow[page - 1], b = w->shadow[page];
-    if ((a ^ b) & HOST_BITS)
+    if ((a ^ b) & BT_HOST_BITS)
         return true;
-    return (a & BT_SHADOW_PRESENT) && (b >> 12) != (a >> 12) + 1;
+    return (a & BT_SHADOW_HOST) && (b >> 12) != (a >> 12) + 1;
 }
 
 static long boundaries(const struct bt_window *w, uint32_t page, uint32_t count)
@@ -154,20 +155,16 @@ static long boundaries(const struct bt_window *w, uint32_t page, uint32_t count)
     return n;
 }
 
-static void shadow_set(struct bt_window *w, uint32_t page, uint32_t count,
-                       uint32_t entry)
+static void set_host_bits(struct bt_window *w, uint32_t page, uint32_t count,
+                          uint32_t bits)
 {
     w->vmas -= boundaries(w, page, count);
-    for (uint32_t i = 0; i < count; i++) {
-        w->shadow[page + i] = entry;
-        if (entry)
-            entry += BT_PAGE; /* the next frame */
-    }
+    for (uint32_t i = 0; i < count; i++)
+        w->shadow[page + i] = (w->shadow[page + i] & ~BT_HOST_BITS) | bits;
     w->vmas += boundaries(w, page, count);
 }
 
-static int add_run(struct bt_window *w, uint32_t page, uint32_t frame,
-                   uint32_t count)
+static int add_run(struct bt_window *w, uint32_t page, uint32_t count)
 {
     if (w->runs == w->runs_cap) {
         size_t cap = w->runs_cap ? w->runs_cap * 2 : 256;
@@ -177,51 +174,109 @@ static int add_run(struct bt_window *w, uint32_t page, uint32_t frame,
         w->run = run;
         w->runs_cap = cap;
     }
-    w->run[w->runs++] = (struct bt_run){page, frame, count};
+    w->run[w->runs++] = (struct bt_run){page, w->shadow[page] >> 12, count};
     return 0;
 }
 
-int bt_window_map(struct bt *bt, struct bt_window *w, uint32_t page,
-                  uint32_t frame, uint32_t count, uint32_t flags)
+int bt_window_show(struct bt *bt, struct bt_window *w, uint32_t page,
+                   uint32_t count, uint32_t host_bits)
 {
-    int prot = PROT_READ | (flags & BT_SHADOW_WRITE ? PROT_WRITE : 0);
+    int prot = PROT_READ | (host_bits & BT_SHADOW_WRITE ? PROT_WRITE : 0);
     int how = MAP_SHARED | MAP_FIXED | (count <= 32 ? MAP_POPULATE : 0);
     uint8_t *at = w->base + (uint64_t)page * BT_PAGE;
     void *p;
 
     assert(page < BT_PAGES && count <= BT_PAGES - page);
     if (w->runs >= RUNS_MAX)
-        bt_window_drop(bt, w);
-    if (add_run(w, page, frame, count) < 0)
+        bt_window_hide(bt, w);
+    if (add_run(w, page, count) < 0)
         return -ENOMEM;
     p = mmap(at, (uint64_t)count * BT_PAGE, prot, how, bt->vcpu->mem->fd,
-             (off_t)frame * BT_PAGE);
+             (off_t)(w->shadow[page] >> 12) * BT_PAGE);
     if (p == MAP_FAILED) { /* too many mappings: what was there may be gone */
-        bt_window_drop(bt, w);
+        bt_window_hide(bt, w);
         return -ENOMEM;
     }
-    shadow_set(w, page, count, frame << 12 | flags | BT_SHADOW_PRESENT);
+    set_host_bits(w, page, count, host_bits);
     bt->stats.fills++;
     bt->stats.fill_pages += count;
     bt->stats.fill_large += count >= 64;
     return 0;
 }
 
-/* False: out of mappings, and the whole window was dropped instead. */
-static bool unmap_run(struct bt *bt, struct bt_window *w, uint32_t page,
-                      uint32_t count)
+/* The window's pages without rights again; the entries know it already. */
+static void hide_window(struct bt *bt, struct bt_window *w)
+{
+    void *p =
+        mmap(w->base, BT_WINDOW_SIZE, PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
+
+    assert(p != MAP_FAILED);
+    (void)p;
+    w->runs = 0;
+    w->vmas = 4;
+    bt->stats.drops++;
+}
+
+void bt_window_hide(struct bt *bt, struct bt_window *w)
+{
+    if (!w->runs)
+        return;
+    for (size_t i = 0; i < w->runs; i++) {
+        const struct bt_run *run = &w->run[i];
+        for (uint32_t j = 0; j < run->count; j++)
+            w->shadow[run->page + j] &= ~BT_HOST_BITS;
+    }
+    hide_window(bt, w);
+}
+
+void bt_window_hide_pages(struct bt *bt, struct bt_window *w, uint32_t page,
+                          uint32_t count)
 {
     void *p =
         mmap(w->base + (uint64_t)page * BT_PAGE, (uint64_t)count * BT_PAGE,
              PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
 
-    if (p == MAP_FAILED) {
-        bt_window_drop(bt, w);
-        return false;
+    if (p == MAP_FAILED) /* out of mappings */
+        bt_window_hide(bt, w);
+    else
+        set_host_bits(w, page, count, 0);
+}
+
+static void protect_page(struct bt *bt, struct bt_window *w, uint32_t page)
+{
+    int err = mprotect(w->base + (uint64_t)page * BT_PAGE, BT_PAGE, PROT_READ);
+
+    if (err) /* out of mappings */
+        bt_window_hide(bt, w);
+    else
+        set_host_bits(w, page, 1, BT_SHADOW_HOST);
+    bt->stats.protects++;
+}
+
+void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame)
+{
+    for (size_t i = 0; i < w->runs; i++) {
+        const struct bt_run *run = &w->run[i];
+        uint32_t page = run->page + (frame - run->frame);
+        if (frame - run->frame < run->count && w->shadow[page] >> 12 == frame &&
+            (w->shadow[page] & BT_HOST_BITS) == BT_HOST_BITS)
+            protect_page(bt, w, page);
     }
-    shadow_set(w, page, count, 0);
+}
+
+/* ---- the TLB's entries -------------------------------------------------- */
+
+static void forget(struct bt *bt, struct bt_window *w, uint32_t page,
+                   uint32_t count)
+{
+    uint32_t host = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        host |= w->shadow[page + i];
+    if (host & BT_SHADOW_HOST)
+        bt_window_hide_pages(bt, w, page, count);
+    memset(w->shadow + page, 0, count * sizeof(*w->shadow));
     bt->stats.unmaps += count;
-    return true;
 }
 
 void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
@@ -229,63 +284,35 @@ void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
 {
     uint32_t end = page + count, from;
 
-    if (!w->base)
+    if (!w->used)
         return;
     if (w->jt_used) {
         jt_clear_crossing(w, page);
         for (uint32_t p = page; p < end; p++)
             jt_clear_page(w, p);
     }
+    for (uint32_t p = page; p < end; p++)
+        if (w->fetch[p])
+            w->fetch[p] = 0;
     while (page < end) {
         while (page < end && !w->shadow[page])
             page++;
         from = page;
         while (page < end && w->shadow[page])
             page++;
-        if (page > from && !unmap_run(bt, w, from, page - from))
-            return;
+        if (page > from)
+            forget(bt, w, from, page - from);
     }
 }
 
 void bt_window_drop(struct bt *bt, struct bt_window *w)
 {
-    void *p;
-
-    if (!w->base)
+    if (!w->used)
         return;
     bt_window_jt_clear(w);
-    if (!w->runs)
-        return;
-    p = mmap(w->base, BT_WINDOW_SIZE, PROT_NONE, SPARSE | MAP_FIXED, -1, 0);
-    assert(p != MAP_FAILED);
-    (void)p;
     bt_sparse_clear(w->shadow, BT_PAGES * sizeof(*w->shadow));
-    w->runs = 0;
-    w->vmas = 4;
-    bt->stats.drops++;
-}
-
-static void protect_page(struct bt *bt, struct bt_window *w, uint32_t page)
-{
-    int err = mprotect(w->base + (uint64_t)page * BT_PAGE, BT_PAGE, PROT_READ);
-
-    if (err) { /* out of mappings: it is but a cache */
-        bt_window_unmap(bt, w, page, 1);
-        return;
-    }
-    shadow_set(w, page, 1, w->shadow[page] & ~BT_SHADOW_WRITE);
-    bt->stats.protects++;
-}
-
-void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame)
-{
-    const uint32_t writable = BT_SHADOW_PRESENT | BT_SHADOW_WRITE;
-
-    for (size_t i = 0; i < w->runs; i++) {
-        const struct bt_run *run = &w->run[i];
-        uint32_t page = run->page + (frame - run->frame);
-        if (frame - run->frame < run->count && w->shadow[page] >> 12 == frame &&
-            (w->shadow[page] & writable) == writable)
-            protect_page(bt, w, page);
-    }
+    bt_sparse_clear(w->fetch, BT_PAGES * sizeof(*w->fetch));
+    w->used = false;
+    if (w->runs)
+        hide_window(bt, w);
 }

@@ -26,6 +26,8 @@
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 
+enum emu_right { EMU_READ = 1, EMU_WRITE = 2, EMU_FETCH = 4 };
+
 /* What the owner (bt, kvm) wants to hear while an instruction is emulated. */
 struct emu_hooks {
     void *opaque;
@@ -40,6 +42,14 @@ struct emu_hooks {
      * watches, and accesses are faster.
      */
     void (*accessed)(void *opaque, uint64_t gla, unsigned len, bool write);
+    /*
+     * The processor's TLB, if the owner keeps it: the page of GLA for an
+     * access with RIGHT, as USER or supervisor, accessed and dirty bits set
+     * where that is due.  False: the owner does not know; emu walks.  Calls
+     * emu_tlb_flush() when it knows less than before.  May be NULL.
+     */
+    bool (*translate)(void *opaque, uint32_t gla, enum emu_right right,
+                      bool user, uint64_t *gpa);
 };
 
 #define EMU_TLB_SIZE 1024u /* direct mapped, by linear page number */
@@ -50,8 +60,6 @@ struct emu_tlb_entry {
     uint64_t gpa;   /* of the page */
     uint8_t *hva;   /* NULL: not RAM, go through the bus */
 };
-
-enum emu_right { EMU_READ = 1, EMU_WRITE = 2, EMU_FETCH = 4 };
 
 struct emu {
     struct vcpu *vcpu;

@@ -2,7 +2,8 @@
  * Guest memory as an instruction sees it: segmentation, paging, A20, then RAM
  * or a device.  SDM vol. 3A 5.3 (limits), 5.4 (types), ch. 4 (paging).
  *
- * A small TLB keeps what was walked and checked.  Its tag is
+ * A small TLB keeps what was walked and checked; where the owner keeps one
+ * itself (hooks.translate), it is a mere cache of that.  Its tag is
  *
  *     63           46 45             1   0
  *    +---------------+----------------+------+
@@ -126,33 +127,50 @@ static uint64_t tlb_tag(const struct emu *emu, uint64_t gla, bool user)
     return emu->tlb_generation << GENERATION_BIT | page << 1 | user;
 }
 
-static struct emu_tlb_entry *tlb_fill(struct emu *emu, uint64_t gla,
-                                      enum emu_right right, bool user)
+/* Sets accessed and dirty bits.  False: emu->fault is set. */
+static bool walk_tables(struct emu *emu, uint64_t gla, enum emu_right right,
+                        bool user, uint64_t *gpa)
 {
-    struct emu_tlb_entry *e = &emu->tlb[(gla >> 12) % EMU_TLB_SIZE];
     struct x86_phys phys = {emu, walk_read, walk_write};
     struct x86_access access = {
         .write = right == EMU_WRITE,
         .fetch = right == EMU_FETCH,
         .user = user,
     };
-    const struct mem_slot *slot;
     struct x86_walk walk;
-    uint64_t tag = tlb_tag(emu, gla, user), gpa;
 
     x86_walk(&walk, &emu->paging, &phys, gla, access);
-    if (walk.result == X86_WALK_NOT_CANONICAL) {
-        emu_raise(emu, X86_GP);
-        return NULL;
-    }
-    if (walk.result != X86_WALK_OK) {
-        x86_walk_commit(&walk, &phys, false);
-        emu->fault_cr2 = gla;
-        emu_raise_err(emu, X86_PF, walk.error);
-        return NULL;
-    }
+    if (walk.result == X86_WALK_NOT_CANONICAL)
+        return emu_raise(emu, X86_GP);
     x86_walk_commit(&walk, &phys, right == EMU_WRITE);
-    gpa = mask_a20(emu, walk.gpa & ~(uint64_t)PAGE_MASK);
+    if (walk.result != X86_WALK_OK) {
+        emu->fault_cr2 = gla;
+        return emu_raise_err(emu, X86_PF, walk.error);
+    }
+    *gpa = mask_a20(emu, walk.gpa & ~(uint64_t)PAGE_MASK);
+    return true;
+}
+
+/* What the owner's TLB knows has no A20 mask. */
+static bool owner_translates(struct emu *emu, uint64_t gla,
+                             enum emu_right right, bool user, uint64_t *gpa)
+{
+    return emu->hooks.translate && emu->a20 &&
+           emu->hooks.translate(emu->hooks.opaque, (uint32_t)gla, right, user,
+                                gpa);
+}
+
+static struct emu_tlb_entry *tlb_fill(struct emu *emu, uint64_t gla,
+                                      enum emu_right right, bool user)
+{
+    struct emu_tlb_entry *e = &emu->tlb[(gla >> 12) % EMU_TLB_SIZE];
+    const struct mem_slot *slot;
+    uint64_t tag, gpa;
+
+    if (!owner_translates(emu, gla, right, user, &gpa) &&
+        !walk_tables(emu, gla, right, user, &gpa))
+        return NULL;
+    tag = tlb_tag(emu, gla, user);
     slot = mem_find(emu->vcpu->mem, gpa);
     if (e->tag != tag || e->gpa != gpa)
         *e = (struct emu_tlb_entry){.tag = tag, .gpa = gpa};
