@@ -7,7 +7,8 @@
 #
 # A case is a line of cases.txt:
 #   screen NAME WxH KEYS...      `ringside debug --keys`, the last screen
-#   view NAME OPTIONS... -- VIEW [ARG...]   `ringside view`
+#   view NAME OPTIONS... -- VIEW [ARG...]   `ringside view`;
+#                                a time that ends a line is masked
 #   timed NAME WxH KEYS...       as screen, with times and bars masked
 #   counts NAME OPTIONS... -- VIEW [ARG...]   as view --json, without times
 set -u
@@ -52,8 +53,10 @@ view() { # NAME OPTIONS... -- VIEW ARGS...
     done
     shift
     timeout 60 "$ringside" view --accel bt -m 16M "${options[@]}" \
-        "$1" "$guest" "${@:2}" >"$work/$name.txt" 2>&1
-    echo "status $?" >>"$work/$name.txt"
+        "$1" "$guest" "${@:2}" >"$work/$name.out" 2>&1
+    local status=$?
+    sed -E 's/[0-9.]+(ns|us|ms)$/T/' "$work/$name.out" >"$work/$name.txt"
+    echo "status $status" >>"$work/$name.txt"
     compare "$name"
 }
 
