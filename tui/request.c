@@ -224,8 +224,10 @@ static struct pane *pane_for_view(struct screen *sc, const char *view)
 /* LINK is a view and its arguments. */
 static void follow_link(struct screen *sc, const char *link)
 {
+    const struct pane *from = screen_focus(sc);
     const char *arg = strchr(link, ' ');
     struct pane *p;
+    size_t cursor;
     char view[32];
 
     snprintf(view, sizeof(view), "%.*s",
@@ -235,7 +237,10 @@ static void follow_link(struct screen *sc, const char *link)
         screen_say(sc, true, "no pane shows %s; v chooses one", view);
         return;
     }
+    cursor = p->cursor;
     screen_go(sc, p, arg ? arg + 1 : "");
+    if (p == from && strcmp(view, "tree") == 0)
+        p->cursor = cursor; /* a branch has opened or closed below it */
     screen_say(sc, false, "%s; [ goes back", link);
 }
 

@@ -213,7 +213,7 @@ static int remember_state(struct debug *d, void *arg)
     struct screen *sc = arg;
 
     (void)d;
-    sc->ctx->has_prev = vm_get_state(sc->ctx->vm, &sc->ctx->prev) == 0;
+    command_ctx_leave(sc->ctx);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "vmm/view/commands.h"
 #include "vmm/view/expr.h"
+#include "vmm/view/past.h"
 
 #define ARGS_MAX     16
 #define LINE_MAX_LEN 512u
@@ -60,19 +61,28 @@ struct view_ctx command_view_ctx(const struct command_ctx *ctx)
         .sym = ctx->sym,
         .prev = ctx->has_prev ? &ctx->prev : NULL,
         .other = ctx->other,
+        .past = ctx->past,
         .utf8 = ctx->utf8,
     };
 }
 
 void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 {
-    *ctx = (struct command_ctx){.vm = vm, .dbg = dbg, .may_run = true};
+    *ctx = (struct command_ctx){
+        .vm = vm, .dbg = dbg, .past = view_past_create(), .may_run = true};
+}
+
+void command_ctx_leave(struct command_ctx *ctx)
+{
+    ctx->has_prev = vm_get_state(ctx->vm, &ctx->prev) == 0;
+    view_past_keep(ctx->past, ctx->vm);
 }
 
 void command_ctx_fini(struct command_ctx *ctx)
 {
     command_free_conditions(ctx);
     command_free_other(ctx);
+    view_past_free(ctx->past);
     symbols_free(ctx->sym);
     ctx->sym = NULL;
 }

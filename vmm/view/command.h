@@ -14,10 +14,11 @@ struct command_ctx {
     struct exit_report *other; /* a run to compare with, owned; or NULL */
     struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
-    enum doc_form form; /* what views print */
-    bool utf8;          /* whoever reads it can show more than ASCII */
-    bool may_run;       /* false in gdb's monitor: gdb resumes the guest */
-    bool quit;          /* the user wants to leave */
+    struct view_past *past; /* owned: what views showed at the last stop */
+    enum doc_form form;     /* what views print */
+    bool utf8;              /* whoever reads it can show more than ASCII */
+    bool may_run;           /* false in gdb's monitor: gdb resumes the guest */
+    bool quit;              /* the user wants to leave */
     /* Runs the guest in the background instead; NULL: debug_run().  0, -errno
      */
     int (*resume)(void *opaque, const struct debug_run *how);
@@ -44,6 +45,9 @@ struct command {
 void command_ctx_init(struct command_ctx *ctx, struct vm *vm,
                       struct debug *dbg);
 void command_ctx_fini(struct command_ctx *ctx);
+
+/* The guest is about to run: what it is now is the past. */
+void command_ctx_leave(struct command_ctx *ctx);
 
 /*
  * Runs one line.  Its output, or one line saying what is wrong and what next,

@@ -35,7 +35,7 @@ static bool run(struct command_ctx *ctx, const struct debug_run *how,
         vm_stop_reason(ctx->vm) != VM_STOP_DEBUG)
         return command_fail(out, "the machine is off (%s); `quit` leaves",
                             vm_stop_text(ctx->vm));
-    ctx->has_prev = vm_get_state(ctx->vm, &ctx->prev) == 0;
+    command_ctx_leave(ctx);
     snprintf(ctx->last, sizeof(ctx->last), "%s", again);
     if (ctx->resume)
         return ctx->resume(ctx->resume_opaque, how) == 0 ||

@@ -12,6 +12,7 @@
 #include "vmm/view/symbols.h"
 
 struct exit_report;
+struct view_past;
 
 struct view_ctx {
     struct vm *vm;
@@ -19,6 +20,7 @@ struct view_ctx {
     const struct symbols *sym;       /* NULL: none */
     const struct x86_state *prev;    /* at the last stop; NULL: not known */
     const struct exit_report *other; /* a run to compare with; or NULL */
+    struct view_past *past;          /* the last stop; NULL: not known */
     bool utf8;                       /* may show more than ASCII */
 };
 
