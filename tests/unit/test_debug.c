@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "vmm/accel/host_signal.h"
 #include "vmm/debug_server.h"
 #include "vmm/view/command.h"
 
@@ -66,6 +67,13 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Between set-up and test cmocka puts its own signal handlers in place. */
+static struct fixture *fixture(void **state)
+{
+    assert_int_equal(host_signal_init(), 0);
+    return *state;
+}
+
 static struct debug_stop run(struct fixture *f, enum debug_run_kind kind,
                              uint64_t count_or_addr)
 {
@@ -90,7 +98,7 @@ static int add(struct fixture *f, enum debug_point_kind kind, uint64_t addr)
 
 static void test_steps(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     struct debug_stop s = run(f, DEBUG_RUN_STEP, 1);
 
     assert_int_equal(s.reason, DEBUG_REASON_STEP);
@@ -104,7 +112,7 @@ static void test_steps(void **state)
 
 static void test_breakpoints_stop_before(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     int id = add(f, DEBUG_POINT_LINEAR, 0x7c20);
     struct debug_stop s;
 
@@ -135,7 +143,7 @@ static bool ax_is_100(void *opaque, struct debug *d, const struct x86_state *st)
 
 static void test_conditions(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     int id = add(f, DEBUG_POINT_SEGOFF, 0x7c20);
     struct x86_state st;
 
@@ -148,7 +156,7 @@ static void test_conditions(void **state)
 
 static void test_watchpoints_and_catches(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     int watch = add(f, DEBUG_POINT_WATCH, 0x9000);
     struct debug_point port;
     struct debug_stop s = run(f, DEBUG_RUN_CONTINUE, 0);
@@ -169,7 +177,7 @@ static void test_watchpoints_and_catches(void **state)
 
 static void test_commands(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     struct command_ctx ctx;
     struct strbuf out;
 
@@ -274,7 +282,7 @@ static void *client_main(void *arg)
 
 static void test_server(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     struct watcher w = {0};
     struct debug_client client = {"test", count_stop, NULL, &w, NULL};
     pthread_t thread;
@@ -291,7 +299,7 @@ static void test_server(void **state)
 /* Programs wait by reading ports: an access takes as long as on a bus. */
 static void test_port_access_takes_time(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture *f = fixture(state);
     uint64_t before;
 
     run(f, DEBUG_RUN_TO, 0x7c23);

@@ -50,7 +50,7 @@ bool view_block(const struct view_ctx *ctx, int argc, char **argv,
     if (!bt_block_at(vm_vcpu(ctx->vm), (uint32_t)gla, &b))
         return view_fail(doc,
                          "%#llx has not been translated: it has not run, "
-                         "or only in 16-bit or other rare modes",
+                         "or only one instruction at a time",
                          (unsigned long long)gla);
     doc_field(doc, "block", "%08x, %u instructions, %s", b.eip, b.insns,
               b.user ? "user" : "supervisor");

@@ -138,6 +138,7 @@ static void bt_fini(struct vcpu *vcpu)
         vcpu->mem->on_write = NULL;
     bt_spaces_fini(bt);
     bt_cache_fini(bt);
+    bt_mode_fini(bt);
     emu_fini(&bt->emu);
     if (bt->nothing)
         munmap(bt->nothing, BT_BUDGET_MAX + 2 * BT_PAGE);
@@ -183,6 +184,8 @@ static int bt_init(struct vcpu *vcpu)
         err = host_signal_init();
         if (!err)
             err = map_budget(bt);
+        if (!err)
+            err = bt_mode_init(bt);
         if (!err)
             err = bt_cache_init(bt);
         if (!err)
@@ -336,7 +339,7 @@ static bool may_run_native(struct bt *bt)
     return !bt->vcpu->options.interpret_only && !bt->debug.step &&
            !bt->emulate_next && bt->vcpu->icount >= bt->emulate_until &&
            st->activity == X86_ACTIVE && !st->sti_shadow && !st->movss_shadow &&
-           bt_native_mode(bt) && !bt_interrupt_due(bt);
+           bt_mode_translates(bt) && !bt_interrupt_due(bt);
 }
 
 static int bt_run(struct vcpu *vcpu, struct vm_exit *why)

@@ -25,7 +25,11 @@
 #ifndef VMM_ACCEL_BT_BT_CPU_H
 #define VMM_ACCEL_BT_BT_CPU_H
 
-/* Offsets from R15: 128 bytes before the state, reached by one-byte disps. */
+/* Offsets from R15; the last 128 bytes before the state by one-byte disps. */
+#define BT_CPU_READ_LIMIT  (-272) /* one for each enum x86_sreg */
+#define BT_CPU_WRITE_LIMIT (-224) /* the same */
+#define BT_CPU_CODE_LIMIT  (-176)
+#define BT_CPU_MODE        (-168)
 #define BT_CPU_ASK_FN      (-160)
 #define BT_CPU_TSC_BASE    (-152)
 #define BT_CPU_TSC_NOW     (-144)
@@ -70,6 +74,13 @@
 struct bt;
 
 struct bt_cpu {
+    /*
+     * Segment limits as addresses: limit + off is readable if the byte at OFF
+     * may be accessed so, else it is not.  For checked modes only (mode.c).
+     */
+    uint64_t read_limit[X86_SREG_COUNT], write_limit[X86_SREG_COUNT];
+    uint64_t code_limit; /* the same for a branch to OFF in CS */
+    uint32_t mode;       /* number of the mode that the CPU is in */
     void (*ask_fn)(void);
     uint64_t tsc_base; /* TSC at instruction i: this + i - R13 */
     uint64_t tsc_now;  /* between two halves of RDTSC */
@@ -96,7 +107,7 @@ struct bt_cpu {
     void *host_rsp;
     uint64_t r13, r14;
     const void *target; /* where bt_enter() jumps */
-    uint64_t r11;       /* at the exit: a missed address */
+    uint64_t r11;       /* the address entered; at the exit: the one missed */
     uint32_t sys_flags; /* rflags but for arithmetic flags, DF and IF */
     uint32_t mxcsr;     /* the monitor's own */
     struct x86_state st;
@@ -109,6 +120,10 @@ struct bt_cpu {
                        (value),                                                \
                    "bt_cpu.h: offset of " #field)
 
+BT_CHECK_OFFSET(read_limit, BT_CPU_READ_LIMIT);
+BT_CHECK_OFFSET(write_limit, BT_CPU_WRITE_LIMIT);
+BT_CHECK_OFFSET(code_limit, BT_CPU_CODE_LIMIT);
+BT_CHECK_OFFSET(mode, BT_CPU_MODE);
 BT_CHECK_OFFSET(ask_fn, BT_CPU_ASK_FN);
 BT_CHECK_OFFSET(tsc_base, BT_CPU_TSC_BASE);
 BT_CHECK_OFFSET(tsc_now, BT_CPU_TSC_NOW);

@@ -3,6 +3,7 @@
  *
  *   bt.c         accel_ops, the run loop
  *   native.c     entering blocks, and what to do at each way out
+ *   mode.c       modes: what a block depends on beside its address
  *   space.c      the pool of address spaces, staleness against guest tables
  *   tlb.c        what the processor's TLB holds, for translated code and emu
  *   window.c     one window: the TLB's entries, and what the host shows of them
@@ -32,8 +33,9 @@
 #define BT_CACHE_MIN      (48ull << 10)
 #define BT_HASH           BIT(16)
 #define BT_SITES          BIT(12)
-#define BT_FAULTS_CALLOUT 3u /* so many faults make a site a call-out */
-#define BT_WRITES_THRASH  4u /* so many writes keep a code page protected */
+#define BT_MODES          512u /* hashed */
+#define BT_FAULTS_CALLOUT 3u   /* so many faults make a site a call-out */
+#define BT_WRITES_THRASH  4u   /* so many writes keep a code page protected */
 
 /* ---- windows ------------------------------------------------------------ */
 
@@ -57,13 +59,18 @@ struct bt_run {
     uint32_t page, frame, count;
 };
 
+struct bt_jt {
+    uint32_t *entry; /* 2^32: cache offset of the block at a linear address */
+    uint64_t *pages; /* one bit a guest page: has entries */
+    unsigned used;   /* bits set in it */
+};
+
 struct bt_window {
-    uint8_t *base;      /* NULL: not reserved yet; 4 GiB aligned */
-    uint32_t *shadow;   /* BT_PAGES entries, of data */
-    uint32_t *fetch;    /* BT_PAGES entries, of code; no GUEST_W, no HOST */
-    uint32_t *jt;       /* 2^32 entries: cache offset of the block at eip */
-    uint64_t *jt_pages; /* one bit a guest page: jt has entries */
-    unsigned jt_used;   /* bits set in it */
+    uint8_t *base;    /* NULL: not reserved yet; 4 GiB aligned */
+    uint32_t *shadow; /* BT_PAGES entries, of data */
+    uint32_t *fetch;  /* BT_PAGES entries, of code; no GUEST_W, no HOST */
+    /* Of the flat modes; of all others, made when first needed (mode.c). */
+    struct bt_jt jt[2];
     /* Every mapping since the last drop: where a RAM page may be mapped. */
     struct bt_run *run;
     size_t runs, runs_cap;
@@ -92,22 +99,46 @@ struct bt_space {
     bool check_global; /* a flush of global pages is due */
 };
 
+/* ---- modes -------------------------------------------------------------- */
+
+enum bt_mode_flag {
+    BT_MODE_USER = BIT(0),    /* CPL 3: the user window */
+    BT_MODE_PRIV = BIT(1),    /* CPL 0: CLI and POPF need no IOPL */
+    BT_MODE_V86 = BIT(2),     /* PUSHF needs IOPL 3 */
+    BT_MODE_CODE16 = BIT(3),  /* CS.D is 0 */
+    BT_MODE_STACK16 = BIT(4), /* SS.B is 0 */
+    BT_MODE_CHECKED = BIT(5), /* each access adds a base, checks a limit */
+};
+
+struct bt_mode {
+    uint32_t flags; /* enum bt_mode_flag; 0 in the table: free */
+    uint32_t cs_base, cs_limit;
+};
+
+/* Numbers of modes: two flat ones, then those of the table. */
+#define BT_MODE_FLAT      0u
+#define BT_MODE_FLAT_USER 1u
+#define BT_MODE_FIRST     2u
+
 /* ---- blocks ------------------------------------------------------------- */
 
 struct bt_insn {
     uint16_t host, guest; /* offsets from the block's start */
     uint8_t len;          /* guest bytes */
     uint8_t why;          /* enum bt_reason */
-    bool ends;            /* a call-out that does not come back here */
-    uint8_t seg_load;     /* BT_SEG_LOAD(): done without decoding; 0: no */
+    uint8_t ends : 1;     /* a call-out that does not come back here */
+    uint8_t
+        swapped : 3; /* its access finds AX (1) to BX (4) with halves swapped */
+    uint8_t seg_load; /* BT_SEG_LOAD(): done without decoding; 0: no */
 };
 /* MOV to or POP of a segment register, from GPR or BT_SEG_POP. */
 #define BT_SEG_LOAD(seg, gpr) ((uint8_t)(0x80u | (seg) << 4 | (gpr)))
-#define BT_SEG_POP            8u
+#define BT_SEG_POP            8u /* of a doubleword */
+#define BT_SEG_POP16          9u
 
 struct bt_slot {      /* a direct branch that may be chained */
     uint32_t patch;   /* cache offset of the rel32 */
-    uint32_t target;  /* guest eip */
+    uint32_t target;  /* linear */
     uint32_t to;      /* block number it is chained to, 0: none */
     uint32_t next_in; /* next slot chained to the same block */
 };
@@ -115,7 +146,7 @@ struct bt_slot {      /* a direct branch that may be chained */
 #define BT_NO_FRAME UINT32_MAX
 
 struct bt_tb {
-    uint32_t eip;
+    uint32_t eip;    /* linear */
     uint32_t frame;  /* RAM page */
     uint32_t frame2; /* of an instruction's second half, or BT_NO_FRAME */
     uint32_t host;   /* cache offset */
@@ -123,6 +154,8 @@ struct bt_tb {
                         jump through the table, which knows of remaps */
     uint16_t host_len;
     uint16_t guest_len; /* bytes of guest code it depends on */
+    uint16_t mode;      /* number */
+    uint8_t head;       /* bytes of host code before the budget's check */
     uint8_t insns;
     uint8_t slots;
     bool user, dead;
@@ -203,17 +236,23 @@ struct bt {
     struct bt_space space[BT_SPACES];
     struct bt_space *cur;  /* the space of the CPU's CR3 */
     struct bt_window *win; /* cpu->jt and cpu->r14 are its */
+    struct bt_jt *jt;      /* cpu->jt is its: of the current mode */
+    uint32_t mode;         /* number of the current mode */
     struct bt_window *gs;  /* whose base the host's GS register holds */
     struct x86_paging paging;
     uint64_t paging_sig; /* the bits that, changed, drop all windows */
     bool space_stale;    /* CR3 was written, or tables flushed */
     bool win_stale;      /* `cur` was chosen anew, `win` not yet */
     bool no_windows;     /* the host has no room for them: logged */
+    bool a20;            /* vcpu->a20 as the windows know it */
     uint64_t clock;      /* for LRU stamps */
     long vmas_max;
     uint8_t *floor;   /* the budget's zero */
     uint8_t *nothing; /* a page without rights */
-    uint64_t left;    /* budget when translated code was entered */
+    uint8_t *limits;  /* 4 GiB to read, then as much without rights */
+    struct bt_mode modes[BT_MODES];
+    unsigned modes_used;
+    uint64_t left; /* budget when translated code was entered */
     struct bt_signal signal;
     struct debug_ctl debug;
     struct bt_points points;
@@ -237,6 +276,12 @@ struct bt {
 static inline struct x86_state *bt_st(struct bt *bt)
 {
     return &bt->cpu->st;
+}
+
+/* A20 off: no paging then, or nothing would be translated. */
+static inline uint64_t bt_a20_mask(const struct bt *bt, uint64_t gpa)
+{
+    return bt->vcpu->a20 ? gpa : gpa & ~BIT64(20);
 }
 
 static inline bool bt_bit(const uint64_t *map, uint64_t i)
@@ -273,14 +318,16 @@ int bt_window_show(struct bt *bt, struct bt_window *w, uint32_t page,
                    uint32_t count, uint32_t host_bits);
 /* Makes the mappings of FRAME read-only. */
 void bt_window_protect(struct bt *bt, struct bt_window *w, uint32_t frame);
+/* Its jump table for flat modes (0) or checked ones (1); NULL: no room. */
+struct bt_jt *bt_window_jt(struct bt_window *w, unsigned which);
+void bt_jt_set(struct bt_jt *jt, uint32_t eip, uint32_t host);
 void bt_window_jt_clear(struct bt_window *w);
-void bt_window_jt_set(struct bt_window *w, uint32_t eip, uint32_t host);
 void bt_window_jt_forget(struct bt_window *w, uint32_t eip);
 
 /* ---- space.c ------------------------------------------------------------ */
 
 void bt_spaces_fini(struct bt *bt);
-/* Makes bt->win the window of the CPU's CR3 and CPL, up to date. */
+/* Makes bt->win the window of the CPU's CR3 and bt->mode, up to date. */
 int bt_space_select(struct bt *bt);
 /* The window of the CPU's CR3 for accesses as USER; NULL: no room, logged. */
 struct bt_window *bt_space_window(struct bt *bt, bool user);
@@ -318,9 +365,9 @@ uint64_t bt_frame_gpa(const struct bt *bt, uint32_t frame);
 int bt_cache_init(struct bt *bt);
 void bt_cache_fini(struct bt *bt);
 void bt_cache_flush(struct bt *bt);
-/* The block at EIP in RAM page FRAME, or NULL. */
+/* The block for MODE at EIP in RAM page FRAME, or NULL. */
 struct bt_tb *bt_cache_lookup(struct bt *bt, uint32_t eip, uint32_t frame,
-                              bool user);
+                              uint32_t mode);
 /* The block whose host code holds the RX address PC; NULL: none. */
 struct bt_tb *bt_cache_by_pc(struct bt *bt, uint64_t pc);
 unsigned bt_tb_index(const struct bt *bt, const struct bt_tb *tb, uint64_t pc);
@@ -355,9 +402,9 @@ static inline bool bt_tb_half(const struct bt *bt, const struct bt_tb *tb)
 
 /* ---- translate.c -------------------------------------------------------- */
 
-/* Translates at EIP, which is in RAM page FRAME.  Never fails. */
+/* Translates for bt->mode at EIP, which is in RAM page FRAME.  Never fails. */
 struct bt_tb *bt_translate(struct bt *bt, uint32_t eip, uint32_t frame,
-                           uint64_t gpa, bool user);
+                           uint64_t gpa);
 int bt_translate_init(struct bt *bt);
 
 /* ---- check.c ------------------------------------------------------------ */
@@ -365,12 +412,32 @@ int bt_translate_init(struct bt *bt);
 /* True, or false with the offending instruction logged. */
 bool bt_check_block(const struct bt *bt, const uint8_t *host, size_t len);
 
+/* ---- mode.c ------------------------------------------------------------- */
+
+int bt_mode_init(struct bt *bt);
+void bt_mode_fini(struct bt *bt);
+/* May code be translated in the CPU's mode? */
+bool bt_mode_translates(const struct bt *bt);
+/* Makes bt->mode the CPU's, which may flush the cache. */
+void bt_mode_select(struct bt *bt);
+/* Is the CPU still in bt->mode, and may be translated there? */
+bool bt_mode_holds(const struct bt *bt);
+/* Number of the CPU's mode, or UINT32_MAX: no block was made for it. */
+uint32_t bt_mode_find(const struct bt *bt);
+struct bt_mode bt_mode_get(const struct bt *bt, uint32_t number);
+/* Fills the parts of bt->cpu that say what segments allow. */
+void bt_mode_load(struct bt *bt);
+
+/* Is the host address one that a failed limit check touches? */
+static inline bool bt_is_limit(const struct bt *bt, uint64_t addr)
+{
+    return addr - (uint64_t)bt->limits < 2 * BT_WINDOW_SIZE + BT_PAGE;
+}
+
 /* ---- native.c ----------------------------------------------------------- */
 
 /* The RAM page behind the one of EIP, if code may be fetched from it. */
 uint32_t bt_second_frame(struct bt *bt, uint32_t eip);
-/* May the CPU's mode be translated? */
-bool bt_native_mode(const struct bt *bt);
 /* Runs translated code for at most LIMIT instructions; the state is whole
  * and counted when it returns. */
 void bt_native_run(struct bt *bt, uint64_t limit);

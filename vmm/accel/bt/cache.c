@@ -4,7 +4,7 @@
  * The cache is one memfd mapped twice, writable at `rw` and executable at `rx`
  * (in the low 2 GiB, so that an address fits a displacement).  Blocks are
  * placed one after the other; when there is no room, all go.  A block is known
- * by its guest eip, RAM page and privilege; it is reached from other pages
+ * by its linear address, RAM page and mode; it is reached from other pages
  * through the windows' jump tables only, so that what a page table says is
  * asked anew after every remap, and from its own page also by chained jumps.
  */
@@ -146,13 +146,13 @@ static uint32_t hash_of(uint32_t eip, uint32_t frame)
 }
 
 struct bt_tb *bt_cache_lookup(struct bt *bt, uint32_t eip, uint32_t frame,
-                              bool user)
+                              uint32_t mode)
 {
     struct bt_cache *c = &bt->cache;
 
     for (uint32_t n = c->hash[hash_of(eip, frame)]; n; n = c->tb[n].hash_next) {
         struct bt_tb *tb = &c->tb[n];
-        if (tb->eip == eip && tb->frame == frame && tb->user == user)
+        if (tb->eip == eip && tb->frame == frame && tb->mode == mode)
             return tb;
     }
     return NULL;

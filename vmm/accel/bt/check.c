@@ -25,7 +25,15 @@ struct check {
     bool is_target[BT_HOST_MAX + 1];
     /* What the instructions just before have established. */
     bool rsi_window, rdi_window;
-    enum { R10_UNKNOWN, R10_SEG_BASE, R10_JT, R10_OFFSET, R10_TARGET } r10;
+    enum {
+        R10_UNKNOWN,
+        R10_SEG_BASE,
+        R10_LIMIT,
+        R10_JT,
+        R10_OFFSET,
+        R10_TARGET,
+    } r10;
+    bool r9_narrow, r11_narrow; /* the upper half is zero */
 };
 
 static bool is_lea(const struct check *c)
@@ -49,7 +57,7 @@ static bool is_guest_reg(ZydisRegister r)
 static bool in_context(const ZydisDecodedOperandMem *m)
 {
     return m->base == ZYDIS_REGISTER_R15 && m->index == ZYDIS_REGISTER_NONE &&
-           m->disp.value >= BT_CPU_ASK_FN &&
+           m->disp.value >= BT_CPU_READ_LIMIT &&
            m->disp.value < (int64_t)sizeof(struct x86_state);
 }
 
@@ -60,6 +68,17 @@ static bool string_access(const struct check *c,
         return false;
     return (m->base == ZYDIS_REGISTER_RSI && c->rsi_window) ||
            (m->base == ZYDIS_REGISTER_RDI && c->rdi_window);
+}
+
+/* A byte of the two zones behind a segment's limit, which nobody writes. */
+static bool limit_access(const struct check *c, const ZydisDecodedOperandMem *m)
+{
+    bool narrow = (m->index == ZYDIS_REGISTER_R9 && c->r9_narrow) ||
+                  (m->index == ZYDIS_REGISTER_R11 && c->r11_narrow);
+
+    return c->r10 == R10_LIMIT && narrow && m->scale == 1 &&
+           m->disp.value >= 0 && m->disp.value < (int)XLAT_SIZE_MAX &&
+           c->insn.mnemonic == ZYDIS_MNEMONIC_MOVZX;
 }
 
 static bool access_confined(const struct check *c,
@@ -86,6 +105,8 @@ static bool access_confined(const struct check *c,
     if (m->base == ZYDIS_REGISTER_R10 && m->index == ZYDIS_REGISTER_NONE)
         return c->r10 == R10_SEG_BASE && m->disp.value == 0 &&
                c->insn.mnemonic == ZYDIS_MNEMONIC_MOV;
+    if (m->base == ZYDIS_REGISTER_R10 && limit_access(c, m))
+        return true;
     if (m->base == ZYDIS_REGISTER_R10)
         return c->r10 == R10_JT && m->index == ZYDIS_REGISTER_R11 &&
                m->scale == 4 && m->disp.value == 0;
@@ -212,6 +233,27 @@ static bool flow_confined(struct check *c)
     return true;
 }
 
+/* R9 or R11 written with 32 bits or with a zero-extended part. */
+static void follow_narrow(struct check *c)
+{
+    const ZydisDecodedOperand *dst = &c->op[0];
+    ZydisRegister r = dst->reg.value;
+
+    if (dst->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        !(dst->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+        return;
+    if (r == ZYDIS_REGISTER_R9D || r == ZYDIS_REGISTER_R9)
+        c->r9_narrow = r == ZYDIS_REGISTER_R9D;
+    if (r == ZYDIS_REGISTER_R11D || r == ZYDIS_REGISTER_R11)
+        c->r11_narrow = r == ZYDIS_REGISTER_R11D;
+}
+
+static bool is_limit(int64_t disp)
+{
+    return disp >= BT_CPU_READ_LIMIT && disp <= BT_CPU_CODE_LIMIT &&
+           disp % (int)sizeof(uint64_t) == 0;
+}
+
 /* Follows what R10, RSI and RDI hold.  False: a pointer would be left over. */
 static bool follow(struct check *c)
 {
@@ -249,6 +291,9 @@ static bool follow(struct check *c)
         else if (src->mem.base == ZYDIS_REGISTER_R15 &&
                  (disp == BT_CPU_FS_BASE || disp == BT_CPU_GS_BASE))
             c->r10 = R10_SEG_BASE;
+        else if (src->mem.base == ZYDIS_REGISTER_R15 && is_limit(disp) &&
+                 dst->reg.value == ZYDIS_REGISTER_R10)
+            c->r10 = R10_LIMIT;
         else
             c->r10 = c->r10 == R10_JT ? R10_OFFSET : R10_UNKNOWN;
     } else if (to_r10) {
@@ -269,6 +314,7 @@ static bool check_insn(struct check *c)
 {
     if (!kind_allowed(c) || !operands_confined(c) || !flow_confined(c))
         return false;
+    follow_narrow(c);
     return follow(c);
 }
 
@@ -312,6 +358,10 @@ bool bt_check_block(const struct bt *bt, const uint8_t *host, size_t len)
                      ZYDIS_STACK_WIDTH_64);
     while (ok && c->at < len) {
         c->is_start[c->at] = true;
+        if (c->is_target[c->at]) { /* from where other values come */
+            c->r10 = R10_UNKNOWN;
+            c->r9_narrow = c->r11_narrow = false;
+        }
         ok = decode_at(c, host) && check_insn(c);
         if (!ok)
             complain(c, host);

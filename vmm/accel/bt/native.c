@@ -22,51 +22,7 @@
 #define FILLS_MAX           16u      /* without an instruction retired */
 #define THRASH_WINDOW       2000000u /* instructions */
 
-/* ---- may it be translated? ---------------------------------------------- */
-
-#define SEG_KIND                                                               \
-    (X86_SEG_P | X86_SEG_S | X86_SEG_CODE | X86_SEG_RW | X86_SEG_DB)
-
-static bool flat(const struct x86_seg *s, unsigned kind, unsigned mask)
-{
-    return (s->attr & mask) == kind && s->base == 0 && s->limit == 0xffffffffu;
-}
-
-static bool flat_data(const struct x86_seg *s)
-{
-    return flat(s, X86_SEG_P | X86_SEG_S | X86_SEG_RW,
-                (SEG_KIND & ~X86_SEG_DB) | X86_SEG_EC);
-}
-
-bool bt_native_mode(const struct bt *bt)
-{
-    const struct x86_state *st = &bt->cpu->st;
-    unsigned cpl;
-
-    if (!(st->cr0 & X86_CR0_PE) || (st->efer & X86_EFER_LMA) ||
-        (st->rflags & (X86_EFLAGS_VM | X86_EFLAGS_TF)) || (st->dr[7] & 0xff) ||
-        !bt->vcpu->a20)
-        return false;
-    cpl = x86_cpl(st);
-    if (cpl == 1 || cpl == 2)
-        return false;
-    if (cpl == 3 && (st->rflags & X86_EFLAGS_AC) && (st->cr0 & X86_CR0_AM))
-        return false;
-    return flat(&st->seg[X86_CS], SEG_KIND, SEG_KIND) &&
-           flat_data(&st->seg[X86_SS]) && (st->seg[X86_SS].attr & X86_SEG_DB) &&
-           flat_data(&st->seg[X86_DS]) && flat_data(&st->seg[X86_ES]);
-}
-
 /* ---- in and out --------------------------------------------------------- */
-
-static const uint64_t *base_pointer(const struct bt *bt, enum x86_sreg seg)
-{
-    const struct x86_seg *s = &bt->cpu->st.seg[seg];
-    struct x86_seg at_zero = *s;
-
-    at_zero.base = 0;
-    return flat_data(&at_zero) ? &s->base : (const uint64_t *)bt->nothing;
-}
 
 /* From the state to what translated code keeps apart. */
 static void load_cpu(struct bt *bt)
@@ -86,8 +42,7 @@ static void load_cpu(struct bt *bt)
     cpu->x87_off = off;
     cpu->sse_off = off || !(st->cr4 & X86_CR4_OSFXSR);
     cpu->fpu_enter = 0;
-    cpu->fs_base = base_pointer(bt, X86_FS);
-    cpu->gs_base = base_pointer(bt, X86_GS);
+    bt_mode_load(bt);
 }
 
 /* And back: the state is whole but for RIP and the count. */
@@ -134,6 +89,12 @@ static void enter(struct bt *bt, uint32_t host, unsigned i)
     bt_enter(&cpu->st);
 }
 
+/* LINEAR is in CS. */
+static void set_rip(struct bt *bt, uint32_t linear)
+{
+    bt_st(bt)->rip = (uint32_t)(linear - bt_st(bt)->seg[X86_CS].base);
+}
+
 /* ---- finding blocks ----------------------------------------------------- */
 
 static void report_translation(struct bt *bt, uint32_t eip, uint64_t gpa)
@@ -168,7 +129,7 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
     frame = bt_tlb_fetch(bt, eip);
     if (frame == BT_NO_FRAME)
         return NULL;
-    tb = bt_cache_lookup(bt, eip, frame, bt->win->user);
+    tb = bt_cache_lookup(bt, eip, frame, bt->mode);
     if (tb &&
         (bt_tb_half(bt, tb) || (tb->frame2 != BT_NO_FRAME &&
                                 bt_second_frame(bt, eip) != tb->frame2))) {
@@ -177,14 +138,14 @@ static struct bt_tb *find(struct bt *bt, uint32_t eip)
     }
     if (!tb) {
         gpa = bt_frame_gpa(bt, frame) + eip % BT_PAGE;
-        tb = bt_translate(bt, eip, frame, gpa, bt->win->user);
+        tb = bt_translate(bt, eip, frame, gpa);
         flushes = bt->stats.flushes;
         report_translation(bt, eip, gpa);
         if (flushes != bt->stats.flushes || bt->space_stale)
             return NULL; /* an observer changed what we stand on */
     }
     if (!bt_tb_half(bt, tb))
-        bt_window_jt_set(bt->win, eip, tb->host);
+        bt_jt_set(bt->jt, eip, tb->host);
     return tb;
 }
 
@@ -196,7 +157,7 @@ struct at {
 
 static bool go_to(struct bt *bt, struct at *at, uint32_t eip)
 {
-    bt_st(bt)->rip = eip;
+    set_rip(bt, eip);
     if (bt->left == 0) /* fetched by who goes on */
         return false;
     at->tb = find(bt, eip);
@@ -209,7 +170,7 @@ static bool go_to(struct bt *bt, struct at *at, uint32_t eip)
 
 static bool leave_at(struct bt *bt, const struct at *at)
 {
-    bt_st(bt)->rip = at->tb->eip + bt_tb_insn(bt, at->tb, at->i)->guest;
+    set_rip(bt, at->tb->eip + bt_tb_insn(bt, at->tb, at->i)->guest);
     bt->emulate_next = true;
     return false;
 }
@@ -246,8 +207,8 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
         bt->vcpu->stop_requested || atomic_load(&bt->vcpu->kicked) ||
         bt->space_stale || bt->win_stale || bt->touches ||
         !bt->win->fetch[at->tb->eip / BT_PAGE] || /* INVLPG of this page */
-        st->sti_shadow || st->movss_shadow || !bt_native_mode(bt) ||
-        (x86_cpl(st) == 3) != at->tb->user || bt_interrupt_due(bt))
+        st->sti_shadow || st->movss_shadow || bt->a20 != bt->vcpu->a20 ||
+        !bt_mode_holds(bt) || bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
     if (limit <= BT_TB_INSNS)
@@ -266,16 +227,15 @@ static bool load_segment(struct bt *bt, uint8_t how, uint32_t next)
     enum x86_sreg seg = (enum x86_sreg)(how >> 4 & 7);
     struct x86_state *st = bt_st(bt);
     unsigned source = how & 15;
-    uint32_t value;
+    uint32_t value, sp = emu_sp(&bt->emu);
 
-    if (source != BT_SEG_POP)
+    if (source < BT_SEG_POP)
         value = (uint32_t)st->gpr[source];
-    else if (!emu_read(&bt->emu, X86_SS, (uint32_t)st->gpr[X86_RSP], &value, 4))
+    else if (!emu_pop_at(&bt->emu, &sp, &value, source == BT_SEG_POP ? 4 : 2))
         return false;
     if (!sys_load_segment(&bt->emu, seg, (uint16_t)value))
         return false;
-    if (source == BT_SEG_POP)
-        st->gpr[X86_RSP] = (uint32_t)(st->gpr[X86_RSP] + 4);
+    emu_set_sp(&bt->emu, sp);
     st->rip = next;
     bt->emu.restart = false;
     bt->stats.segment_loads++;
@@ -285,13 +245,14 @@ static bool load_segment(struct bt *bt, uint8_t how, uint32_t next)
 static bool out_callout(struct bt *bt, struct at *at, unsigned i)
 {
     const struct bt_insn *insn = bt_tb_insn(bt, at->tb, i);
-    uint32_t eip = at->tb->eip + insn->guest, next = eip + insn->len;
+    uint32_t next;
     uint64_t flushes = bt->stats.flushes;
     enum emu_result result;
 
     at->i = i;
     sync_count(bt, i);
-    bt_st(bt)->rip = eip;
+    set_rip(bt, at->tb->eip + insn->guest);
+    next = (uint32_t)bt_st(bt)->rip + insn->len;
     bt->stats.callouts++;
     if (insn->ends) {
         bt->emulate_next = true;
@@ -418,28 +379,42 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
            !bt->vcpu->stop_requested;
 }
 
+/* A signal in the middle of instruction AT: its registers as before it. */
+static void undo_part(struct bt *bt, const struct at *at)
+{
+    unsigned swapped = bt_tb_insn(bt, at->tb, at->i)->swapped;
+    uint64_t *gpr = bt_st(bt)->gpr;
+
+    /* A string instruction leaves pointers into the window. */
+    gpr[X86_RSI] = (uint32_t)gpr[X86_RSI];
+    gpr[X86_RDI] = (uint32_t)gpr[X86_RDI];
+    if (swapped && !bt_is_limit(bt, bt->signal.addr)) {
+        uint64_t *r = &gpr[swapped - 1];
+        *r = (*r & ~0xffffull) | (*r & 0xff) << 8 | (*r >> 8 & 0xff);
+    }
+}
+
 static bool out_signal(struct bt *bt, struct at *at)
 {
     const struct bt_signal *sig = &bt->signal;
     uint64_t gla = sig->addr - (uint64_t)bt->win->base;
-    uint64_t *gpr = bt_st(bt)->gpr;
 
     bt->stats.signals++;
     at->tb = bt_cache_by_pc(bt, sig->pc);
     assert(at->tb && "a signal outside of any block");
     at->i = bt_tb_index(bt, at->tb, sig->pc);
     if (sig->addr - (uint64_t)bt->nothing < BT_PAGE && at->i == 0 &&
-        sig->pc == (uint64_t)bt->cache.rx + at->tb->host) {
+        sig->pc == (uint64_t)bt->cache.rx + at->tb->host + at->tb->head) {
         bt->stats.budget_stops++;
         sync_count(bt, 0);
-        bt_st(bt)->rip = at->tb->eip;
+        set_rip(bt, at->tb->eip);
         bt->emulate_until = bt->vcpu->icount + bt->left;
         return false;
     }
-    /* A string instruction was interrupted: pointers into the window. */
-    gpr[X86_RSI] = (uint32_t)gpr[X86_RSI];
-    gpr[X86_RDI] = (uint32_t)gpr[X86_RDI];
+    undo_part(bt, at);
     sync_count(bt, at->i);
+    if (bt_is_limit(bt, sig->addr) && !at->tb->dead)
+        count_site(bt, at); /* an unusual segment: call out at once */
     if (sig->signo == SIGFPE)
         bt->stats.fault_fpu++;
     if (sig->signo == SIGSEGV && gla < BT_WINDOW_SIZE)
@@ -471,7 +446,7 @@ int bt_ask_breakpoints(struct x86_state *r15)
 
     save_cpu(bt);
     sync_count(bt, i);
-    r15->rip = tb->eip + bt_tb_insn(bt, tb, i)->guest;
+    set_rip(bt, tb->eip + bt_tb_insn(bt, tb, i)->guest);
     bt->bp_hit = bt_breakpoint_hits(bt);
     return bt->bp_hit || flushes != bt->stats.flushes;
 }
@@ -499,16 +474,18 @@ static bool go_on(struct bt *bt, struct at *at)
 
 void bt_native_run(struct bt *bt, uint64_t limit)
 {
-    uint32_t eip = (uint32_t)bt_st(bt)->rip, host;
+    uint32_t eip = (uint32_t)x86_linear_rip(bt_st(bt)), host;
     struct at at = {0};
 
+    bt_mode_select(bt);
     if (bt_space_select(bt) < 0) {
         bt->vcpu->options.interpret_only = true; /* logged */
         return;
     }
     bt->left = limit < BT_BUDGET_MAX ? limit : BT_BUDGET_MAX;
     load_cpu(bt);
-    host = bt->win->jt[eip];
+    bt->cpu->r11 = eip; /* as if it came from translated code */
+    host = bt->jt->entry[eip];
     if (!host) {
         if (!go_to(bt, &at, eip))
             return;

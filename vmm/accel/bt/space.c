@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/accel/bt/bt_int.h"
+#include "vmm/base/log.h"
 
 #define PTE_P      BIT64(0)
 #define PTE_A      BIT64(5)
@@ -267,16 +268,18 @@ static struct bt_space *find_space(struct bt *bt, uint64_t root)
     return oldest;
 }
 
-static uint64_t paging_signature(const struct x86_state *st)
+static uint64_t paging_signature(const struct bt *bt)
 {
+    const struct x86_state *st = &bt->cpu->st;
+
     return (st->cr0 & PAGING_CR0) | (st->cr4 & PAGING_CR4) << 32 |
-           (st->efer & X86_EFER_NXE) << 40;
+           (st->efer & X86_EFER_NXE) << 40 | bt->vcpu->a20;
 }
 
 static void select_space(struct bt *bt)
 {
     const struct x86_state *st = bt_st(bt);
-    uint64_t sig = paging_signature(st);
+    uint64_t sig = paging_signature(bt);
 
     if (sig != bt->paging_sig) {
         bt_space_drop_all(bt);
@@ -287,6 +290,7 @@ static void select_space(struct bt *bt)
     bt->cur->stamp = ++bt->clock;
     bt->space_stale = false;
     bt->win_stale = true;
+    bt->a20 = bt->vcpu->a20;
     bt->stats.selects++;
     if (bt->paging.mode == X86_PAGING_PAE)
         check_pdptes(bt, bt->cur);
@@ -299,7 +303,7 @@ struct bt_window *bt_space_window(struct bt *bt, bool user)
 
     if (bt->no_windows)
         return NULL;
-    if (bt->space_stale || !bt->cur)
+    if (bt->space_stale || !bt->cur || bt->a20 != bt->vcpu->a20)
         select_space(bt);
     w = &bt->cur->win[user];
     bt->no_windows = !w->base && bt_window_reserve(w, user) < 0;
@@ -312,9 +316,14 @@ int bt_space_select(struct bt *bt)
 
     if (!w)
         return -ENOMEM;
+    bt->jt = bt_window_jt(w, bt->mode >= BT_MODE_FIRST);
+    if (!bt->jt) {
+        log_error("cannot reserve 16 GiB of addresses for a jump table");
+        return -ENOMEM;
+    }
     bt->win = w;
     bt->win_stale = false;
-    bt->cpu->jt = w->jt;
+    bt->cpu->jt = bt->jt->entry;
     bt->cpu->r14 = (uint64_t)w->base;
     return 0;
 }

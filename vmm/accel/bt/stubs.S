@@ -46,6 +46,7 @@ bt_enter:
     mov ebp, [r15 + 40]
     mov esi, [r15 + 48]
     mov edi, [r15 + 56]
+    mov r11, [r15 + BT_CPU_R11]
     jmp [r15 + BT_CPU_TARGET]
     .size bt_enter, . - bt_enter
 
@@ -168,7 +169,6 @@ bt_popf:
     and r11d, ARITH_AND_DF
     or r11d, 0x202
     mov [rsp], r11
-    lea r12d, [r12 + 4]
     popfq
     pop r10
     lea r10, [r10 + CALLOUT_SIZE]

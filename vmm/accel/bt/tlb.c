@@ -13,6 +13,7 @@
 
 #define GROUP      32u   /* 4 KiB pages that are looked at together */
 #define LARGE_MOST 4096u /* pages of a large one, on each side */
+#define A20_PAGES  256u  /* 1 MiB */
 
 static uint64_t table_entry(const uint8_t *table, unsigned i, unsigned size)
 {
@@ -92,6 +93,7 @@ static bool walk_tables(struct bt *bt, const struct bt_window *w,
     x86_walk_commit(walk, &mem, access.write);
     if (walk->result != X86_WALK_OK)
         return false;
+    walk->gpa = bt_a20_mask(bt, walk->gpa);
     bt_space_note_walk(bt->cur, walk);
     return true;
 }
@@ -133,12 +135,16 @@ static void extent(const struct fill *f, uint64_t page_size, uint32_t *below,
                    uint32_t *above)
 {
     uint32_t n = f->table ? GROUP : (uint32_t)(page_size / BT_PAGE);
-    uint32_t at = (f->table ? f->index : f->page) & (n - 1);
-    uint32_t most_below = at, most_above = n - 1 - at;
+    uint32_t at, most_below, most_above;
 
     *below = *above = 0;
     if (n > BT_PAGES / 4 && (f->entry & BT_SHADOW_DEVICE))
         return; /* no paging */
+    if (!f->bt->a20 && n > A20_PAGES)
+        n = A20_PAGES; /* frames follow each other no further */
+    at = (f->table ? f->index : f->page) & (n - 1);
+    most_below = at;
+    most_above = n - 1 - at;
     most_below = most_below < LARGE_MOST ? most_below : LARGE_MOST;
     most_above = most_above < LARGE_MOST ? most_above : LARGE_MOST;
     while (*below < most_below && same_kind(f, -(int)(*below + 1)))

@@ -2,6 +2,7 @@
  * Guest code to a block: a straight run of instructions within one page, over
  * conditional branches that are not taken, to an unconditional one.
  *
+ *     ...                          is it for this mode? (not if flat)
  *     movzx r11d, byte [r13 - n]   the budget (bt_cpu.h)
  *     ...                          the instructions
  *     lea r13, [r13 - n]; jmp ...  the end
@@ -118,22 +119,6 @@ void xlat_goto(struct xlat *x, uint32_t target, unsigned executed)
     emit_load(&x->e, 0xff, 4, xlat_context(BT_CPU_EXIT_FN));
 }
 
-bool xlat_load_r11(struct xlat *x, const ZydisDecodedOperand *op)
-{
-    struct emit_mem mem;
-
-    if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-        emit_rm(&x->e, 0x8b, HOST_R11,
-                xlat_gpr((unsigned)ZydisRegisterGetId(op->reg.value)));
-        return true;
-    }
-    if (op->type != ZYDIS_OPERAND_TYPE_MEMORY ||
-        !xlat_memory(x, op, 0, true, &mem))
-        return false;
-    emit_load(&x->e, 0x8b, HOST_R11, mem);
-    return true;
-}
-
 bool xlat_add_branch(struct xlat *x, uint32_t target)
 {
     x->branch[x->branches++] = (struct xlat_branch){
@@ -148,11 +133,12 @@ bool xlat_add_branch(struct xlat *x, uint32_t target)
 /* ---- the driver --------------------------------------------------------- */
 
 static void init_xlat(struct xlat *x, struct bt *bt, uint32_t eip,
-                      uint32_t frame, bool user)
+                      uint32_t frame)
 {
     struct bt_cache *c = &bt->cache;
 
     x->bt = bt;
+    x->mode = bt_mode_get(bt, bt->mode);
     x->index = x->branches = 0;
     x->sti = x->x87_ready = x->sse_ready = false;
     x->eip = eip;
@@ -163,7 +149,8 @@ static void init_xlat(struct xlat *x, struct bt *bt, uint32_t eip,
         .frame = frame,
         .frame2 = BT_NO_FRAME,
         .host = (uint32_t)c->used,
-        .user = user,
+        .mode = (uint16_t)bt->mode,
+        .user = x->mode.flags & BT_MODE_USER,
         .insn = c->insns,
         .slot = c->slots,
     };
@@ -173,9 +160,10 @@ static void init_xlat(struct xlat *x, struct bt *bt, uint32_t eip,
 static bool decode(struct xlat *x, unsigned avail)
 {
     unsigned n = avail < INSN_BYTES ? avail : INSN_BYTES;
+    unsigned bits32 = !(x->mode.flags & BT_MODE_CODE16);
 
-    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&x->bt->emu.decoder[1], x->code,
-                                               n, &x->insn, x->op)) &&
+    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&x->bt->emu.decoder[bits32],
+                                               x->code, n, &x->insn, x->op)) &&
            emu_isa_has(&x->insn);
 }
 
@@ -216,6 +204,18 @@ static bool join_halves(struct xlat *x, unsigned avail)
     return true;
 }
 
+/* Its bytes are within CS, and so is what follows: no limit, no wrap. */
+static bool within_code(struct xlat *x)
+{
+    uint64_t last = (uint64_t)(x->eip - x->mode.cs_base) + x->insn.length - 1;
+
+    if (!(x->mode.flags & BT_MODE_CHECKED))
+        return true;
+    x->why = BT_REASON_CALLOUT;
+    return last <= x->mode.cs_limit &&
+           !((x->mode.flags & BT_MODE_CODE16) && last >= 0xffff);
+}
+
 static enum xlat_flow translate_insn(struct xlat *x, unsigned avail)
 {
     uint8_t *from = x->e.at;
@@ -229,6 +229,8 @@ static enum xlat_flow translate_insn(struct xlat *x, unsigned avail)
         return XLAT_CALLOUT_END;
     }
     x->next = x->eip + x->insn.length;
+    if (!within_code(x))
+        return XLAT_CALLOUT_END;
     if (!is_repeated(x) && keeps_faulting(x)) {
         x->why = BT_REASON_FAULTS;
         return XLAT_CALLOUT;
@@ -302,7 +304,7 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         x->code = page + offset;
         rec = record(x);
         x->sti = false;
-        x->seg_load = 0;
+        x->seg_load = x->swapped = 0;
         ask(x, page_gpa + offset);
         flow = translate_insn(x, BT_PAGE - offset);
         if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES &&
@@ -314,6 +316,7 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         rec->why = (uint8_t)x->why;
         rec->ends = flow == XLAT_CALLOUT_END;
         rec->seg_load = flow == XLAT_CALLOUT ? x->seg_load : 0;
+        rec->swapped = flow == XLAT_NEXT ? x->swapped & 7u : 0;
         if (flow >= XLAT_CALLOUT) {
             xlat_callout_code(x);
             x->x87_ready = x->sse_ready = false;
@@ -342,10 +345,11 @@ static void finish(struct xlat *x)
         memcpy(x->e.start + b->fixup, &rel, 4);
         xlat_goto(x, b->target, b->executed);
     }
-    x->e.start[4] = (uint8_t) - (int)x->index; /* the budget's displacement */
-    tb->entry = tb->host;
+    /* The budget's displacement. */
+    x->e.start[tb->head + 4u] = (uint8_t) - (int)x->index;
+    tb->entry = tb->host + tb->head;
     if (tb->frame2 != BT_NO_FRAME) {
-        tb->entry += emit_offset(&x->e);
+        tb->entry = tb->host + emit_offset(&x->e);
         goto_through_table(x, tb->eip);
     }
     tb->insns = (uint8_t)x->index;
@@ -369,8 +373,28 @@ int bt_translate_init(struct bt *bt)
     return bt->xlat ? 0 : -ENOMEM;
 }
 
+/*
+ * The jump table of checked modes serves all of them: what comes from it must
+ * see that the block is for the mode that the CPU is in.  R11 is the address.
+ */
+static void check_mode(struct xlat *x)
+{
+    uint8_t *rel;
+
+    emit_bytes(&x->e, "\x49\x89\xca", 3); /* mov r10, rcx */
+    emit_load(&x->e, 0x8b, HOST_RCX, xlat_context(BT_CPU_MODE));
+    xlat_lea(x, HOST_RCX, HOST_RCX, -(int)x->tb->mode);
+    emit_bytes(&x->e, "\xe3\0", 2); /* jrcxz */
+    rel = x->e.at - 1;
+    emit_bytes(&x->e, "\x4c\x89\xd1", 3); /* mov rcx, r10 */
+    xlat_exit_info(x, BT_EXIT_MISS, 0);
+    emit_load(&x->e, 0xff, 4, xlat_context(BT_CPU_EXIT_FN));
+    *rel = (uint8_t)(x->e.at - rel - 1);
+    emit_bytes(&x->e, "\x4c\x89\xd1", 3);
+}
+
 struct bt_tb *bt_translate(struct bt *bt, uint32_t eip, uint32_t frame,
-                           uint64_t gpa, bool user)
+                           uint64_t gpa)
 {
     /* movzx r11d, byte [r13 - 0] */
     static const uint8_t budget[] = {0x45, 0x0f, 0xb6, 0x5d, 0};
@@ -378,7 +402,10 @@ struct bt_tb *bt_translate(struct bt *bt, uint32_t eip, uint32_t frame,
 
     if (!bt_cache_room(bt))
         bt_cache_flush(bt);
-    init_xlat(x, bt, eip, frame, user);
+    init_xlat(x, bt, eip, frame);
+    if (x->mode.flags & BT_MODE_CHECKED)
+        check_mode(x);
+    x->tb->head = (uint8_t)emit_offset(&x->e);
     emit_bytes(&x->e, budget, sizeof(budget));
     translate_run(x, bt->vcpu->mem->base + (uint64_t)frame * BT_PAGE, gpa);
     finish(x);

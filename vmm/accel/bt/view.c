@@ -27,8 +27,9 @@ static uint32_t frame_at(struct bt *bt, uint32_t gla)
 
     x86_paging_init(&paging, bt_st(bt));
     x86_walk(&walk, &paging, &phys, gla, look);
-    return walk.result == X86_WALK_OK ? bt_frame(bt, walk.gpa, &rom)
-                                      : UINT32_MAX;
+    return walk.result == X86_WALK_OK
+               ? bt_frame(bt, bt_a20_mask(bt, walk.gpa), &rom)
+               : UINT32_MAX;
 }
 
 static void copy_block(const struct bt *bt, const struct bt_tb *tb,
@@ -61,14 +62,14 @@ bool bt_block_at(struct vcpu *vcpu, uint32_t gla, struct bt_block_view *out)
 {
     struct bt *bt = vcpu->accel;
     uint32_t frame = frame_at(bt, gla), n;
-    bool user = x86_cpl(bt_st(bt)) == 3;
+    uint32_t mode = bt_mode_find(bt);
 
     if (frame == UINT32_MAX || !bt->cache.page)
         return false;
     for (n = bt->cache.page[frame].tbs; n; n = bt->cache.tb[n].page_next) {
         const struct bt_tb *tb = &bt->cache.tb[n];
 
-        if (!tb->dead && tb->user == user && gla - tb->eip < tb->guest_len) {
+        if (!tb->dead && tb->mode == mode && gla - tb->eip < tb->guest_len) {
             copy_block(bt, tb, out);
             return true;
         }

@@ -63,9 +63,7 @@ int bt_window_reserve(struct bt_window *w, bool user)
     w->base = reserve_aligned();
     w->shadow = bt_sparse_alloc(BT_PAGES * sizeof(*w->shadow));
     w->fetch = bt_sparse_alloc(BT_PAGES * sizeof(*w->fetch));
-    w->jt = bt_sparse_alloc(JT_BYTES);
-    w->jt_pages = bt_sparse_alloc(BT_PAGES / 8);
-    if (w->base && w->shadow && w->fetch && w->jt && w->jt_pages)
+    if (w->base && w->shadow && w->fetch && bt_window_jt(w, 0))
         return 0;
     log_error("cannot reserve a window of 4 GiB and its tables: %s; see "
               "ulimit -v and vm.overcommit_memory",
@@ -80,55 +78,81 @@ void bt_window_release(struct bt_window *w)
         munmap(w->base - BT_GUARD, BT_WINDOW_SIZE + 2 * BT_GUARD);
     bt_sparse_free(w->shadow, BT_PAGES * sizeof(*w->shadow));
     bt_sparse_free(w->fetch, BT_PAGES * sizeof(*w->fetch));
-    bt_sparse_free(w->jt, JT_BYTES);
-    bt_sparse_free(w->jt_pages, BT_PAGES / 8);
+    for (unsigned i = 0; i < ARRAY_SIZE(w->jt); i++) {
+        bt_sparse_free(w->jt[i].entry, JT_BYTES);
+        bt_sparse_free(w->jt[i].pages, BT_PAGES / 8);
+    }
     free(w->run);
     *w = (struct bt_window){0};
 }
 
-/* ---- the jump table ----------------------------------------------------- */
+/* ---- the jump tables ---------------------------------------------------- */
 
-void bt_window_jt_set(struct bt_window *w, uint32_t eip, uint32_t host)
+struct bt_jt *bt_window_jt(struct bt_window *w, unsigned which)
 {
-    if (!bt_bit(w->jt_pages, eip / BT_PAGE)) {
-        bt_set_bit(w->jt_pages, eip / BT_PAGE, true);
-        w->jt_used++;
+    struct bt_jt *jt = &w->jt[which];
+
+    if (!jt->entry)
+        jt->entry = bt_sparse_alloc(JT_BYTES);
+    if (!jt->pages)
+        jt->pages = bt_sparse_alloc(BT_PAGES / 8);
+    return jt->entry && jt->pages ? jt : NULL;
+}
+
+void bt_jt_set(struct bt_jt *jt, uint32_t eip, uint32_t host)
+{
+    if (!bt_bit(jt->pages, eip / BT_PAGE)) {
+        bt_set_bit(jt->pages, eip / BT_PAGE, true);
+        jt->used++;
     }
-    w->jt[eip] = host;
+    jt->entry[eip] = host;
 }
 
 void bt_window_jt_forget(struct bt_window *w, uint32_t eip)
 {
-    if (w->jt && bt_bit(w->jt_pages, eip / BT_PAGE))
-        w->jt[eip] = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(w->jt); i++)
+        if (w->jt[i].used && bt_bit(w->jt[i].pages, eip / BT_PAGE))
+            w->jt[i].entry[eip] = 0;
 }
 
 void bt_window_jt_clear(struct bt_window *w)
 {
-    if (!w->jt_used)
-        return;
-    bt_sparse_clear(w->jt, JT_BYTES);
-    bt_sparse_clear(w->jt_pages, BT_PAGES / 8);
-    w->jt_used = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(w->jt); i++) {
+        if (!w->jt[i].used)
+            continue;
+        bt_sparse_clear(w->jt[i].entry, JT_BYTES);
+        bt_sparse_clear(w->jt[i].pages, BT_PAGES / 8);
+        w->jt[i].used = 0;
+    }
 }
 
-static void jt_clear_page(struct bt_window *w, uint32_t page)
+static void jt_clear_page(struct bt_jt *jt, uint32_t page)
 {
-    if (!bt_bit(w->jt_pages, page))
+    if (!bt_bit(jt->pages, page))
         return;
-    memset(w->jt + (uint64_t)page * BT_PAGE, 0, BT_PAGE * sizeof(*w->jt));
-    bt_set_bit(w->jt_pages, page, false);
-    w->jt_used--;
+    memset(jt->entry + (uint64_t)page * BT_PAGE, 0,
+           BT_PAGE * sizeof(*jt->entry));
+    bt_set_bit(jt->pages, page, false);
+    jt->used--;
 }
 
 /* Instructions that cross into PAGE: their blocks know its translation. */
-static void jt_clear_crossing(struct bt_window *w, uint32_t page)
+static void jt_clear_crossing(struct bt_jt *jt, uint32_t page)
 {
     const unsigned most = 14; /* bytes before the border */
 
-    if (page > 0 && bt_bit(w->jt_pages, page - 1))
-        memset(w->jt + (uint64_t)page * BT_PAGE - most, 0,
-               most * sizeof(*w->jt));
+    if (page > 0 && bt_bit(jt->pages, page - 1))
+        memset(jt->entry + (uint64_t)page * BT_PAGE - most, 0,
+               most * sizeof(*jt->entry));
+}
+
+static void jt_clear_pages(struct bt_jt *jt, uint32_t page, uint32_t end)
+{
+    if (!jt->used)
+        return;
+    jt_clear_crossing(jt, page);
+    for (; page < end; page++)
+        jt_clear_page(jt, page);
 }
 
 /* ---- what the host shows ------------------------------------------------ */
@@ -286,11 +310,8 @@ void bt_window_unmap(struct bt *bt, struct bt_window *w, uint32_t page,
 
     if (!w->used)
         return;
-    if (w->jt_used) {
-        jt_clear_crossing(w, page);
-        for (uint32_t p = page; p < end; p++)
-            jt_clear_page(w, p);
-    }
+    for (unsigned i = 0; i < ARRAY_SIZE(w->jt); i++)
+        jt_clear_pages(&w->jt[i], page, end);
     for (uint32_t p = page; p < end; p++)
         if (w->fetch[p])
             w->fetch[p] = 0;

@@ -4,75 +4,8 @@
  */
 #include "vmm/accel/bt/xlat.h"
 
-/* Displacements that cannot leave the window's guards. */
-#define BARE_DISP     0x10000
 #define FPU_CHECK_X87 0u
 #define FPU_CHECK_SSE 1u
-
-static int gpr_of(ZydisRegister reg)
-{
-    int id = ZydisRegisterGetId(reg);
-
-    return reg == ZYDIS_REGISTER_NONE ? HOST_NONE : (int)xlat_gpr((unsigned)id);
-}
-
-const ZydisDecodedOperand *xlat_memory_operand(const struct xlat *x)
-{
-    for (unsigned i = 0; i < x->insn.operand_count_visible; i++)
-        if (x->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
-            return &x->op[i];
-    return NULL;
-}
-
-/* R11D = FS or GS base + the operand's offset. */
-static void add_segment_base(struct xlat *x, bool gs, struct emit_mem *m)
-{
-    struct emit_mem base = xlat_context(gs ? BT_CPU_GS_BASE : BT_CPU_FS_BASE);
-
-    emit_load64(&x->e, 0x8b, HOST_R10, base);
-    emit_load(&x->e, 0x8b, HOST_R10, xlat_at(HOST_R10, 0));
-    if (m->base != HOST_NONE && m->index != HOST_NONE) {
-        emit_load(&x->e, 0x8d, HOST_R11, *m);
-        *m = xlat_at(HOST_R11, 0);
-    }
-    if (m->index == HOST_NONE) { /* R10 + base + disp */
-        m->index = m->base;
-        m->scale = 1;
-    }
-    m->base = HOST_R10;
-    emit_load(&x->e, 0x8d, HOST_R11, *m);
-    *m = xlat_at(HOST_R11, 0);
-    x->why = BT_REASON_SEGMENT;
-}
-
-bool xlat_memory(struct xlat *x, const ZydisDecodedOperand *op, int extra,
-                 bool bare, struct emit_mem *out)
-{
-    ZydisRegister seg = op->mem.segment;
-    struct emit_mem m = {.base = gpr_of(op->mem.base),
-                         .index = gpr_of(op->mem.index),
-                         .scale = op->mem.scale};
-
-    if (x->insn.address_width != 32 || seg == ZYDIS_REGISTER_CS)
-        return false;
-    if (op->mem.disp.has_displacement)
-        m.disp = (int32_t)(uint32_t)op->mem.disp.value;
-    m.disp = (int32_t)((uint32_t)m.disp + (uint32_t)extra);
-    x->why = BT_REASON_MEMORY;
-    if (seg == ZYDIS_REGISTER_FS || seg == ZYDIS_REGISTER_GS) {
-        add_segment_base(x, seg == ZYDIS_REGISTER_GS, &m);
-    } else if (bare && m.base != HOST_NONE && m.index == HOST_NONE &&
-               m.disp >= -BARE_DISP && m.disp <= BARE_DISP) {
-        m.index = m.base;
-        m.base = HOST_R14;
-        m.scale = 1;
-        *out = m;
-        return true;
-    }
-    m.gs = true;
-    *out = m;
-    return true;
-}
 
 /* ---- the instruction again ---------------------------------------------- */
 
@@ -86,9 +19,21 @@ static bool is_esp(ZydisRegister reg)
     return reg == ZYDIS_REGISTER_ESP || reg == ZYDIS_REGISTER_SP;
 }
 
+/* In 16-bit code: does the operand size depend on 66h, and is it 16? */
+static bool has_16_bits(const struct xlat *x)
+{
+    return x->insn.operand_width == 16 &&
+           x->insn.meta.isa_ext == ZYDIS_ISA_EXT_BASE &&
+           x->insn.mnemonic != ZYDIS_MNEMONIC_CMPXCHG8B;
+}
+
 /* Prefixes that matter, in the guest's order. */
 static void copy_prefixes(const struct xlat *x, struct emit_insn *in)
 {
+    bool code16 = x->mode.flags & BT_MODE_CODE16;
+
+    if (code16 && has_16_bits(x))
+        in->prefix[in->prefixes++] = 0x66;
     for (unsigned i = 0; i < x->insn.raw.prefix_count; i++) {
         uint8_t value = x->insn.raw.prefixes[i].value;
         bool lock =
@@ -98,6 +43,9 @@ static void copy_prefixes(const struct xlat *x, struct emit_insn *in)
         if ((value == 0xf2 || value == 0xf3) &&
             x->insn.raw.prefixes[i].type != ZYDIS_PREFIX_TYPE_MANDATORY)
             means = false; /* XACQUIRE, BND: nothing on this processor */
+        if (value == 0x66 && code16 &&
+            x->insn.raw.prefixes[i].type != ZYDIS_PREFIX_TYPE_MANDATORY)
+            means = false;
         if ((lock || means) && in->prefixes < sizeof(in->prefix))
             in->prefix[in->prefixes++] = value;
     }
@@ -168,6 +116,49 @@ static void modernise(const struct xlat *x, struct emit_insn *in)
     (void)x;
 }
 
+/* A bit string: the operand's size says nothing of where it is. */
+static bool is_bit_string(const struct xlat *x)
+{
+    ZydisMnemonic m = x->insn.mnemonic;
+
+    return (m == ZYDIS_MNEMONIC_BT || m == ZYDIS_MNEMONIC_BTS ||
+            m == ZYDIS_MNEMONIC_BTR || m == ZYDIS_MNEMONIC_BTC) &&
+           x->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+static bool memory_translates(const struct xlat *x)
+{
+    if (!(x->mode.flags & BT_MODE_CHECKED) && x->insn.address_width == 32)
+        return true;
+    return !is_bit_string(x) && x->insn.mnemonic != ZYDIS_MNEMONIC_CLFLUSH;
+}
+
+/* xchg rl, rh of EAX, ECX, EDX or EBX; no REX prefix, no flags. */
+static void swap_halves(struct xlat *x, unsigned reg)
+{
+    emit_byte(&x->e, 0x86);
+    emit_byte(&x->e, (uint8_t)(0xc4 | reg << 3 | reg));
+}
+
+/*
+ * AH to BH with R10 and R11 in the address, which take a REX prefix: through
+ * the low half.  A fault of the access finds them swapped (undo_part()).
+ */
+static enum xlat_flow emit_swapped(struct xlat *x, struct emit_insn *in)
+{
+    unsigned reg = in->reg & 3u;
+
+    if (x->insn.mnemonic == ZYDIS_MNEMONIC_CMPXCHG) /* compares with AL */
+        return XLAT_CALLOUT;
+    in->reg = (uint8_t)reg;
+    in->no_rex = false;
+    swap_halves(x, reg);
+    emit_insn(&x->e, in);
+    swap_halves(x, reg);
+    x->swapped = (uint8_t)(1 + reg);
+    return XLAT_NEXT;
+}
+
 enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses)
 {
     const ZydisDecodedOperand *mem = xlat_memory_operand(x);
@@ -189,13 +180,16 @@ enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses)
     if (mem) {
         in.memory = true;
         in.rm = 0;
-        if (!xlat_memory(x, mem, 0, accesses && !in.no_rex, &in.mem))
+        if (!memory_translates(x) ||
+            !xlat_memory(x, mem, 0, accesses && !in.no_rex, &in.mem))
             return XLAT_CALLOUT;
     }
     if (x->insn.raw.imm[0].size) {
         in.imm = x->code + x->insn.raw.imm[0].offset;
         in.imms = (uint8_t)(x->insn.length - x->insn.raw.imm[0].offset);
     }
+    if (in.no_rex && mem && (x->mode.flags & BT_MODE_CHECKED))
+        return emit_swapped(x, &in);
     return emit_insn(&x->e, &in) ? XLAT_NEXT : XLAT_CALLOUT;
 }
 
@@ -233,16 +227,21 @@ enum xlat_flow xlat_bswap(struct xlat *x)
 enum xlat_flow xlat_lea_insn(struct xlat *x)
 {
     const ZydisDecodedOperand *op = &x->op[1];
-    struct emit_mem m = {.base = gpr_of(op->mem.base),
-                         .index = gpr_of(op->mem.index),
+    struct emit_mem m = {.base = xlat_register(op->mem.base),
+                         .index = xlat_register(op->mem.index),
                          .scale = op->mem.scale,
                          .disp = (int32_t)(uint32_t)op->mem.disp.value};
     struct emit_insn in = {.opcode = {0x8d}, .opcodes = 1, .modrm = true};
 
-    if (x->insn.address_width != 32)
-        return XLAT_CALLOUT;
+    if (x->insn.address_width == 16) {
+        xlat_offset(x, op, 0);
+        xlat_move(x, x->insn.operand_width / 8,
+                  (unsigned)xlat_register(x->op[0].reg.value), HOST_R11);
+        x->why = BT_REASON_REGISTER;
+        return XLAT_NEXT;
+    }
     copy_prefixes(x, &in);
-    in.reg = (uint8_t)gpr_of(x->op[0].reg.value);
+    in.reg = (uint8_t)xlat_register(x->op[0].reg.value);
     in.memory = true;
     in.mem = m;
     if (in.reg == HOST_R12 || m.base == HOST_R12)
@@ -255,10 +254,18 @@ static enum xlat_flow mov_from_segment(struct xlat *x)
 {
     unsigned seg = (unsigned)(x->op[1].reg.value - ZYDIS_REGISTER_ES);
 
-    if (x->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || x->op[0].size != 32)
-        return XLAT_CALLOUT;
-    emit_load(&x->e, 0x0fb7, (unsigned)gpr_of(x->op[0].reg.value),
-              xlat_selector(seg));
+    struct emit_mem mem;
+
+    if (x->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+        if (!xlat_memory(x, &x->op[0], 0, true, &mem))
+            return XLAT_CALLOUT;
+        emit_load(&x->e, 0x0fb7, HOST_R8, xlat_selector(seg));
+        xlat_store(x, 2, HOST_R8, mem);
+    } else {
+        emit_load(&x->e, 0x0fb7, HOST_R8, xlat_selector(seg));
+        xlat_move(x, x->op[0].size / 8u,
+                  (unsigned)xlat_register(x->op[0].reg.value), HOST_R8);
+    }
     x->why = BT_REASON_SELECTOR;
     return XLAT_NEXT;
 }

@@ -175,6 +175,13 @@ MUST_CHECK bool emu_write(struct emu *emu, enum x86_sreg seg, uint32_t off,
 MUST_CHECK bool emu_probe_write(struct emu *emu, enum x86_sreg seg,
                                 uint32_t off, unsigned size);
 
+/*
+ * The last offset in SEG that may be accessed so, all below it too; false:
+ * none may, or the offsets that may do not begin at 0 (expand-down).
+ */
+bool emu_segment_limit(const struct emu *emu, enum x86_sreg seg,
+                       enum emu_right right, uint64_t *limit);
+
 /* Linear addresses at CPL 0: descriptor tables and TSSs. */
 MUST_CHECK bool emu_read_sys(struct emu *emu, uint32_t gla, void *buf,
                              unsigned size);

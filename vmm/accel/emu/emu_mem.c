@@ -49,17 +49,40 @@ void emu_state_changed(struct emu *emu)
 
 /* ---- segmentation ------------------------------------------------------ */
 
+static bool expands_down(const struct x86_seg *s)
+{
+    const uint32_t kind = X86_SEG_S | X86_SEG_CODE | X86_SEG_EC;
+
+    return (s->attr & kind) == (X86_SEG_S | X86_SEG_EC);
+}
+
 static bool within_limit(const struct x86_seg *s, uint64_t off, unsigned size)
 {
-    const uint32_t expand_down = X86_SEG_S | X86_SEG_EC;
-    const uint32_t kind = X86_SEG_S | X86_SEG_CODE | X86_SEG_EC;
     uint64_t last = off + size - 1;
 
-    if ((s->attr & kind) == expand_down)
+    if (expands_down(s))
         return off > s->limit &&
                last <= (s->attr & X86_SEG_DB ? 0xffffffffu : 0xffffu);
     /* Accesses around the end of 4 GiB wrap, as on all later processors. */
     return last <= s->limit || s->limit == 0xffffffffu;
+}
+
+/* Does the segment's type allow it?  In real mode types do not count. */
+static bool type_allows(const struct emu *emu, const struct x86_seg *s,
+                        enum emu_right right)
+{
+    if (!emu_is_protected(emu->st) || right == EMU_FETCH)
+        return true;
+    return (s->attr & X86_SEG_P) && (type_rights[s->attr & 31] & right);
+}
+
+bool emu_segment_limit(const struct emu *emu, enum x86_sreg seg,
+                       enum emu_right right, uint64_t *limit)
+{
+    const struct x86_seg *s = &emu->st->seg[seg];
+
+    *limit = s->limit;
+    return type_allows(emu, s, right) && !expands_down(s);
 }
 
 bool emu_linear_quiet(const struct emu *emu, enum x86_sreg seg, uint64_t off,
@@ -73,8 +96,7 @@ bool emu_linear_quiet(const struct emu *emu, enum x86_sreg seg, uint64_t off,
         return true;
     }
     *gla = (uint32_t)(s->base + off);
-    if (emu_is_protected(st) && right != EMU_FETCH &&
-        (!(s->attr & X86_SEG_P) || !(type_rights[s->attr & 31] & right)))
+    if (!type_allows(emu, s, right))
         return false;
     return within_limit(s, off, size);
 }

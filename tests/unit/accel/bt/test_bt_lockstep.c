@@ -20,11 +20,18 @@
 #define PD_PAE      (TABLES + 0x2000)
 #define PT_PAE      (TABLES + 0x3000)
 
+#define GDT      0x1000u
+#define SEG_BASE 6u /* GDT index of ES; CS, SS, DS, FS, GS follow */
+
 enum rig_paging { NO_PAGING, PAGING_32, PAGING_PAE };
+enum rig_mode { FLAT32, REAL, V86, PROT16, BASED32 };
 
 struct rig {
     enum rig_paging paging;
-    bool user;
+    enum rig_mode mode;
+    bool user, a20_off;
+    uint32_t here; /* linear address of the instruction being made */
+    struct x86_seg cs;
     struct bt_machine m[2]; /* translated, emulated */
     uint64_t log[2];        /* hash of the exits seen */
     uint8_t pristine[BT_MACHINE_RAM];
@@ -118,6 +125,45 @@ static bool is_mmx_store(const ZydisDecodedOperand *op)
            ZydisRegisterGetClass(op[1].reg.value) == ZYDIS_REGCLASS_MMX;
 }
 
+static bool code16(void)
+{
+    return rig.mode != FLAT32 && rig.mode != BASED32;
+}
+
+/* JMP or CALL to what follows, by another segment of the same bytes. */
+static unsigned far_branch(uint8_t *p)
+{
+    uint32_t next = rig.here + 5, base = rig.cs.base & 0xffff0;
+
+    base -= 16 * random_below(16) & base;
+    if (next - base > 0xffff)
+        return 0;
+    p[0] = random_below(2) ? 0xea : 0x9a;
+    p[1] = (uint8_t)(next - base), p[2] = (uint8_t)((next - base) >> 8);
+    p[3] = (uint8_t)(base >> 4), p[4] = (uint8_t)(base >> 12);
+    return 5;
+}
+
+/* Memory through EBX or EBP, or BX or BP, + 8 bits: the data, mostly. */
+static uint8_t data_modrm(uint8_t random)
+{
+    if (code16())
+        return (uint8_t)(0x46 | (random & 0x38) | random_below(2));
+    return (uint8_t)(0x43 | (random & 0x38) | (random_below(2) ? 6 : 0));
+}
+
+/* A REP may not take for ever: MOV ECX or CX in front of it. */
+static unsigned with_count(uint8_t *p, unsigned length)
+{
+    unsigned extra = code16() ? 3 : 5;
+
+    memmove(p + extra, p, length);
+    p[0] = 0xb9;
+    p[1] = (uint8_t)random_below(100);
+    memset(p + 2, 0, extra - 2);
+    return length + extra;
+}
+
 /* One more instruction at P, at most 15 bytes; its length. */
 static unsigned random_insn(uint8_t *p)
 {
@@ -137,7 +183,10 @@ static unsigned random_insn(uint8_t *p)
         memcpy(p, "\x0f\x31", 2); /* RDTSC */
         return 2;
     }
-    if (rig.paging && !rig.user && random_below(8) == 0)
+    if ((rig.mode == REAL || rig.mode == V86) && random_below(12) == 0 &&
+        far_branch(p))
+        return 5;
+    if (rig.mode == FLAT32 && rig.paging && !rig.user && random_below(8) == 0)
         return remap_code(p);
     for (;;) {
         unsigned n = 0;
@@ -147,12 +196,10 @@ static unsigned random_insn(uint8_t *p)
             p[n++] = prefix[random_below(sizeof(prefix))];
         if (random_below(4))
             p[n] = common[random_below(sizeof(common))];
-        /* Memory through EBX or EBP + 8 bits: the data, mostly. */
         if (random_below(3) && p[n] != 0x0f)
-            p[n + 1] =
-                (uint8_t)(0x43 | (p[n + 1] & 0x38) | (random_below(2) ? 6 : 0));
+            p[n + 1] = data_modrm(p[n + 1]);
         else if (random_below(2) && p[n] == 0x0f)
-            p[n + 2] = (uint8_t)(0x43 | (p[n + 2] & 0x38));
+            p[n + 2] = data_modrm(p[n + 2]);
         if (ZYAN_FAILED(ZydisDecoderDecodeFull(&rig.decoder, p, 15, &insn, op)))
             continue;
         if (insn.mnemonic == ZYDIS_MNEMONIC_HLT ||
@@ -164,13 +211,8 @@ static unsigned random_insn(uint8_t *p)
             (op[0].imm.value.s < -60 || op[0].imm.value.s > 60))
             continue;
         if (insn.meta.category == ZYDIS_CATEGORY_STRINGOP ||
-            insn.meta.category == ZYDIS_CATEGORY_IOSTRINGOP) {
-            memmove(p + 5, p, insn.length); /* a REP may not take for ever */
-            p[0] = 0xb9;
-            p[1] = (uint8_t)random_below(100);
-            p[2] = p[3] = p[4] = 0;
-            return insn.length + 5u;
-        }
+            insn.meta.category == ZYDIS_CATEGORY_IOSTRINGOP)
+            return with_count(p, insn.length);
         return insn.length;
     }
 }
@@ -242,13 +284,136 @@ static void make_ring3(struct x86_state *st)
         .selector = 0x28, .base = TSS, .limit = 0x67, .attr = X86_SEG_P | 0xb};
 }
 
+/* ---- segments ----------------------------------------------------------- */
+
+static struct x86_seg real_segment(uint32_t base)
+{
+    return (struct x86_seg){
+        .selector = (uint16_t)(base >> 4),
+        .base = base & ~15u,
+        .limit = 0xffff,
+        .attr = X86_SEG_P | X86_SEG_S | X86_SEG_RW | X86_SEG_ACCESSED |
+                (rig.mode == V86 ? 3u << 5 : 0),
+    };
+}
+
+/* A data segment of any kind; its descriptor may be loaded again. */
+static struct x86_seg random_segment(uint32_t base, unsigned cpl)
+{
+    struct x86_seg s = {
+        .base = base - random_below(64),
+        .limit = random_below(3) ? 0xffff : 0x1000 + random_below(0x2000),
+        .attr = (uint16_t)(X86_SEG_P | X86_SEG_S | X86_SEG_RW |
+                           X86_SEG_ACCESSED | cpl << 5),
+    };
+
+    if (random_below(4) == 0) {
+        s.limit = 0xffffffff;
+        s.attr |= X86_SEG_G;
+    } else if (random_below(8) == 0) {
+        s.attr &= (uint16_t)~X86_SEG_RW;
+    } else if (random_below(8) == 0) {
+        s.limit = random_below(0x1000);
+        s.attr |= X86_SEG_EC;
+    }
+    if (random_below(2))
+        s.attr |= X86_SEG_DB;
+    return s;
+}
+
+static void put_descriptor(unsigned index, const struct x86_seg *s)
+{
+    uint32_t limit = s->attr & X86_SEG_G ? s->limit >> 12 : s->limit;
+    uint64_t d = (limit & 0xffff) | (s->base & 0xffffff) << 16 |
+                 (uint64_t)(s->attr & 0xf0ff) << 40 |
+                 (uint64_t)(limit >> 16 & 0xf) << 48 |
+                 (s->base >> 24 & 0xff) << 56;
+
+    write_both(GDT + index * 8, &d, 8);
+}
+
+static void protected_segments(struct x86_state *st, uint32_t at)
+{
+    static const uint32_t bases[] = {
+        DATA, 0, BT_MACHINE_TOP - 0x1000, DATA, DATA + 0x1000, DATA + 0x2000};
+    unsigned cpl = rig.user ? 3 : random_below(8) ? 0 : 1 + random_below(2);
+
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
+        struct x86_seg *s = &st->seg[i];
+        *s = random_segment(bases[i], cpl);
+        if (i == X86_SS) {
+            s->attr |= X86_SEG_RW;
+            s->attr &= (uint16_t)~X86_SEG_EC;
+        }
+        if (i == X86_CS) {
+            s->base = at - random_below(0x200);
+            s->limit = random_below(4) ? 0xffff : 0x200 + random_below(0x100);
+            s->attr = (uint16_t)(X86_SEG_P | X86_SEG_S | X86_SEG_CODE |
+                                 X86_SEG_ACCESSED | cpl << 5 |
+                                 (random_below(4) ? X86_SEG_RW : 0) |
+                                 (rig.mode == BASED32 ? X86_SEG_DB : 0));
+        }
+        s->selector = (uint16_t)((SEG_BASE + i) * 8 | cpl);
+        put_descriptor(SEG_BASE + i, s);
+    }
+    st->gdt.limit = (SEG_BASE + X86_SREG_COUNT) * 8 - 1;
+    st->rip = at - st->seg[X86_CS].base;
+}
+
+static void real_segments(struct x86_state *st, uint32_t at)
+{
+    static const uint32_t bases[] = {
+        DATA, 0, BT_MACHINE_TOP - 0x1000, DATA, DATA + 0x1000, 0xffff0};
+    uint32_t code = at - random_below(0x400);
+
+    if (random_below(8) == 0) /* at the end of the segment */
+        code = at - 0xffff + random_below(100);
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++)
+        st->seg[i] = real_segment(i == X86_CS ? code : bases[i]);
+    if (random_below(8) == 0) /* "unreal" */
+        st->seg[X86_DS].limit = 0xffffffff;
+    st->rip = at - st->seg[X86_CS].base;
+}
+
+/* The flat STATE becomes one of rig.mode, with its code at AT. */
+static void make_mode(struct x86_state *st, uint32_t at)
+{
+    uint32_t vector = (HANDLER >> 4) << 16;
+
+    if (rig.mode == PROT16 || rig.mode == BASED32)
+        protected_segments(st, at);
+    else
+        real_segments(st, at);
+    if (rig.mode == V86)
+        st->rflags |= X86_EFLAGS_VM | (random_below(2) ? X86_EFLAGS_IOPL : 0);
+    if (rig.mode == REAL) {
+        st->cr0 &= ~(uint64_t)X86_CR0_PE;
+        st->idt.base = 0, st->idt.limit = 0x3ff;
+        for (unsigned i = 0; i < 256; i++)
+            write_both(i * 4, &vector, 4);
+    }
+    st->gpr[X86_RSP] = 0x1000 - 2 * random_below(64);
+    if (random_below(8) == 0) /* SP wraps */
+        st->gpr[X86_RSP] = random_below(24) | (next_random() & 0xffff0000);
+    st->gpr[X86_RBX] = 0x1000 - random_below(0x40);
+    st->gpr[X86_RBP] = 0x2000 - random_below(0x40);
+    if (random_below(8) == 0) /* offsets wrap */
+        st->gpr[X86_RBX] = 0xffff - random_below(0x20);
+    for (unsigned i = X86_RSI; i <= X86_RDI; i++)
+        st->gpr[i] = random_below(4) ? random_below(0x3000) : next_random();
+    for (unsigned i = 0; i < 8; i++)
+        st->gpr[i] = (uint32_t)st->gpr[i];
+}
+
 static void list_program(const uint8_t *code, unsigned len, uint64_t at)
 {
     ZydisDisassembledInstruction d;
 
     for (unsigned n = 0; n < len; n += d.info.length) {
-        if (ZYAN_FAILED(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LEGACY_32,
-                                              at + n, code + n, len - n, &d)))
+        if (ZYAN_FAILED(
+                ZydisDisassembleIntel(code16() ? ZYDIS_MACHINE_MODE_LEGACY_16
+                                               : ZYDIS_MACHINE_MODE_LEGACY_32,
+                                      at + n, code + n, len - n, &d)))
             break;
         printf("%08llx  %s\n", (unsigned long long)(at + n), d.text);
     }
@@ -261,12 +426,16 @@ static void make_program(struct x86_state *st)
 
     if (random_below(4) == 0) /* over a page border */
         at += 0x1000 - random_below(60);
-    for (unsigned i = 0; i < PROGRAM_INSNS; i++)
+    bt_machine_flat(st, rig.user ? 3 : 0);
+    if (rig.mode == REAL || rig.mode == V86)
+        rig.cs = real_segment(at);
+    for (unsigned i = 0; i < PROGRAM_INSNS; i++) {
+        rig.here = at + n;
         n += random_insn(code + n);
+    }
     code[n++] = 0xf4;
     if (getenv("RINGSIDE_LIST"))
         list_program(code, n, at);
-    bt_machine_flat(st, rig.user ? 3 : 0);
     st->rip = at;
     for (unsigned i = 0; i < 8; i++)
         st->gpr[i] = random_below(3) ? (uint32_t)next_random()
@@ -289,7 +458,9 @@ static void make_program(struct x86_state *st)
     }
     if (rig.paging)
         make_tables(st);
-    if (rig.user)
+    if (rig.mode != FLAT32)
+        make_mode(st, at);
+    if (rig.user || rig.mode != FLAT32)
         make_ring3(st);
 }
 
@@ -361,6 +532,7 @@ static bool run_program(uint64_t seed)
     make_program(&st);
     for (unsigned i = 0; i < 2; i++) {
         rig.m[i].vcpu.icount = 0;
+        rig.m[i].vcpu.a20 = !rig.a20_off;
         rig.log[i] = 1;
         accel_bt.set_state(&rig.m[i].vcpu, &st);
     }
@@ -388,8 +560,10 @@ static void random_programs(const struct accel_options *options,
     bt_machine_init(&rig.m[0], options);
     bt_machine_init(&rig.m[1], &emulated);
     rig.m[0].on_exit = rig.m[1].on_exit = log_exit;
-    ZydisDecoderInit(&rig.decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
-                     ZYDIS_STACK_WIDTH_32);
+    ZydisDecoderInit(&rig.decoder,
+                     code16() ? ZYDIS_MACHINE_MODE_LEGACY_16
+                              : ZYDIS_MACHINE_MODE_LEGACY_32,
+                     code16() ? ZYDIS_STACK_WIDTH_16 : ZYDIS_STACK_WIDTH_32);
     for (unsigned v = 0; v < 256; v++)
         set_gate(&rig.m[0].mem, v);
     mem_write(&rig.m[0].mem, HANDLER, "\xf4", 1);
@@ -481,12 +655,68 @@ static void test_pae_user(void **state)
     with_paging(PAGING_PAE, true, 60);
 }
 
+static void in_mode(enum rig_mode mode, unsigned rounds)
+{
+    rig.mode = mode;
+    with_paging(NO_PAGING, false, rounds);
+    rig.mode = FLAT32;
+}
+
+static void test_real(void **state)
+{
+    (void)state;
+    in_mode(REAL, 60);
+}
+
+static void test_real_a20_off(void **state)
+{
+    (void)state;
+    rig.a20_off = true;
+    in_mode(REAL, 20);
+    rig.a20_off = false;
+}
+
+static void test_v86(void **state)
+{
+    (void)state;
+    in_mode(V86, 40);
+    rig.mode = V86;
+    with_paging(PAGING_32, false, 40);
+    rig.mode = FLAT32;
+}
+
+static void test_protected_16(void **state)
+{
+    (void)state;
+    in_mode(PROT16, 60);
+    rig.mode = PROT16;
+    with_paging(PAGING_PAE, true, 20);
+    rig.mode = FLAT32;
+}
+
+static void test_segments_not_flat(void **state)
+{
+    (void)state;
+    in_mode(BASED32, 60);
+    rig.mode = BASED32;
+    with_paging(PAGING_32, true, 20);
+    rig.mode = FLAT32;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_tiny_cache),
-        cmocka_unit_test(test_paging), cmocka_unit_test(test_paging_user),
-        cmocka_unit_test(test_pae),    cmocka_unit_test(test_pae_user),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_tiny_cache),
+        cmocka_unit_test(test_paging),
+        cmocka_unit_test(test_paging_user),
+        cmocka_unit_test(test_pae),
+        cmocka_unit_test(test_pae_user),
+        cmocka_unit_test(test_real),
+        cmocka_unit_test(test_real_a20_off),
+        cmocka_unit_test(test_v86),
+        cmocka_unit_test(test_protected_16),
+        cmocka_unit_test(test_segments_not_flat),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
