@@ -5,21 +5,20 @@
 
 #include "vmm/machine/machine.h"
 
-#define RANGES_MAX 512u /* pieces of memory that views show */
-#define RANGE_LEN  64u
-#define PATIENCE   8u /* stops after which what nobody shows is forgotten */
+#define LINES_MAX 512u /* pieces of memory that views show */
+#define LINE_LEN  64u  /* aligned to so many bytes */
+#define PATIENCE  8u   /* stops after which what nobody shows is forgotten */
 
-struct range {
+struct line {
     uint64_t addr;
     bool phys;
     uint8_t used; /* stops that it is still kept for; 0: free */
-    uint8_t want; /* bytes that are shown */
     uint8_t have; /* bytes that are known */
-    uint8_t byte[RANGE_LEN];
+    uint8_t byte[LINE_LEN];
 };
 
 struct view_past {
-    struct range range[RANGES_MAX];
+    struct line line[LINES_MAX];
     unsigned next; /* where the search for room begins */
     unsigned tree_used;
     bool has_tree;
@@ -61,15 +60,15 @@ static void keep_tree(struct view_past *past, struct vm *vm)
 
 void view_past_keep(struct view_past *past, struct vm *vm)
 {
-    for (unsigned i = 0; i < RANGES_MAX; i++) {
-        struct range *r = &past->range[i];
+    for (unsigned i = 0; i < LINES_MAX; i++) {
+        struct line *l = &past->line[i];
 
-        if (r->used == 0)
+        if (l->used == 0)
             continue;
-        r->used--;
-        r->have =
-            (uint8_t)(r->phys ? vm_read_gpa(vm, r->addr, r->byte, r->want)
-                              : vm_read_gla(vm, r->addr, r->byte, r->want));
+        l->used--;
+        l->have =
+            (uint8_t)(l->phys ? vm_read_gpa(vm, l->addr, l->byte, LINE_LEN)
+                              : vm_read_gla(vm, l->addr, l->byte, LINE_LEN));
     }
     keep_tree(past, vm);
 }
@@ -83,38 +82,41 @@ const struct page_runs *view_past_tree(struct view_past *past, uint64_t *cr3)
     return past->has_tree ? &past->tree : NULL;
 }
 
-/* The range that begins at ADDR, or a fresh one. */
-static struct range *find_range(struct view_past *past, bool phys,
-                                uint64_t addr)
+/* The line at ADDR, or a fresh one. */
+static struct line *find_line(struct view_past *past, bool phys, uint64_t addr)
 {
-    struct range *r = &past->range[past->next];
+    struct line *l = &past->line[past->next];
 
-    for (unsigned i = 0; i < RANGES_MAX; i++) {
-        struct range *each = &past->range[i];
+    for (unsigned i = 0; i < LINES_MAX; i++) {
+        struct line *each = &past->line[i];
 
         if (each->used && each->addr == addr && each->phys == phys)
             return each;
-        if (!each->used && r->used)
-            r = each;
+        if (!each->used && l->used)
+            l = each;
     }
-    past->next = (past->next + 1) % RANGES_MAX;
-    *r = (struct range){.addr = addr, .phys = phys};
-    return r;
+    past->next = (past->next + 1) % LINES_MAX;
+    *l = (struct line){.addr = addr, .phys = phys};
+    return l;
 }
 
 size_t view_past_bytes(struct view_past *past, bool phys, uint64_t addr,
                        void *buf, size_t len)
 {
-    struct range *r;
-    size_t n;
+    size_t done = 0, known = 0;
 
-    if (!past)
-        return 0;
-    assert(len <= RANGE_LEN);
-    r = find_range(past, phys, addr);
-    r->used = PATIENCE;
-    r->want = (uint8_t)len;
-    n = len < r->have ? len : r->have;
-    memcpy(buf, r->byte, n);
-    return n;
+    while (past && done < len) {
+        size_t at = (addr + done) % LINE_LEN, n = LINE_LEN - at;
+        struct line *l = find_line(past, phys, addr + done - at);
+
+        n = n < len - done ? n : len - done;
+        l->used = PATIENCE;
+        if (known == done && l->have > at) {
+            size_t have = l->have - at < n ? l->have - at : n;
+            memcpy((uint8_t *)buf + done, l->byte + at, have);
+            known += have;
+        }
+        done += n;
+    }
+    return known;
 }
