@@ -4,7 +4,8 @@ DIFF_DIR := $(BUILD)/tests/diff
 DIFF_COMMON := tests/diff/diff_gen.c tests/diff/diff_machine.c \
                tests/diff/diff_run.c
 DIFF_HEADERS := $(wildcard tests/diff/*.h)
-DIFF_BINS := $(DIFF_DIR)/native32 $(DIFF_DIR)/diff_emu $(DIFF_DIR)/diff_bt
+DIFF_BINS := $(DIFF_DIR)/native32 $(DIFF_DIR)/diff_emu $(DIFF_DIR)/diff_bt \
+             $(DIFF_DIR)/diff_stops
 
 .PHONY: diff-bins
 diff-bins: $(DIFF_BINS)
