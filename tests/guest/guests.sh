@@ -2,7 +2,8 @@
 # Every guest on every accelerator that can run it here: typed scripts, what
 # they must show, the exit status; then that the accelerators agree.
 #
-#   guests.sh            ONLY=REGEX ACCELS="bt kvm" BUILD=DIR as in lib.sh
+#   guests.sh            ONLY=REGEX NOT=REGEX ACCELS="bt kvm" BUILD=DIR as in
+#                        lib.sh
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/guest/lib.sh
@@ -41,7 +42,7 @@ compare() { # NAME
 run_case() { # a row of the table
     local name needs accels script status options accel lacks debian='' why ran=''
     IFS='|' read -r name needs accels script status options <<<"$1"
-    [[ $name =~ $only ]] || return
+    [[ $name =~ $only ]] && ! [[ -n ${NOT:-} && $name =~ $NOT ]] || return
     if [ "$needs" != - ]; then
         lacks=$(debian_lacks "$needs")
         if [ -n "$lacks" ]; then

@@ -26,8 +26,12 @@ if [ "$status" -eq 77 ]; then
     exit 0
 fi
 if [ "$status" -eq 1 ] && [ "$same" -ne 0 ]; then
-    # One case has been seen to take its interrupt an instruction early in one
-    # run of several there.  What is wrong twice is wrong.
+    # QEMU's SVM stores the interrupt shadow in the VMCB at an exit
+    # (target/i386/tcg/sysemu/svm_helper.c, do_vmexit: control.int_state) and
+    # does not load it at the entry (helper_vmrun).  So when an exit, such as
+    # a tick of the machine's own timer, comes between STI and the instruction
+    # behind it, the guest's interrupt is taken one instruction early.  That
+    # is rare and never twice the same; what is wrong twice is wrong.
     echo "note: again, after $(tail -n 1 "$out.diff")"
     cp "$out.diff" "$out.diff.first"
     run

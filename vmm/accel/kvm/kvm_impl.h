@@ -44,6 +44,7 @@ struct kvm_accel {
     bool irqchip_kernel;
     bool surveyed; /* a guest of kvm_survey.c: shows KVM alone, no help */
     bool has_sregs2, has_blockirq, has_emulation_exit;
+    bool svm; /* the host's processor is AMD's kind */
     struct mem_slot slot[MEM_SLOTS_MAX]; /* as the kernel has them; len 0: no */
     bool msr_known[KVM_STATE_MSRS];      /* rows of the table in kvm_state.c */
 

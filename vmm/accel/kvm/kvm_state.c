@@ -9,6 +9,7 @@
  * Not here: AVX and later vector state (our CPUID hides it), MTRRs, and the
  * kernel's interrupt controllers.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +221,17 @@ static int get_regs(struct kvm_accel *k, struct x86_state *st)
     return get_pdptes(k, st);
 }
 
+/*
+ * SVM has no busy bit in its copy of TR: kvm-amd keeps the type that LTR found
+ * in the descriptor and shows it busy.  It takes a busy one too, but a QEMU
+ * that emulates SVM ends at the next change of stacks by such a TSS.
+ */
+static void spell_tr(const struct kvm_accel *k, struct kvm_segment *tr)
+{
+    if (k->svm && !tr->s)
+        tr->type &= (uint8_t)~2u;
+}
+
 static int set_sregs(struct kvm_accel *k, const struct x86_state *st)
 {
     struct kvm_sregs sregs;
@@ -232,6 +244,7 @@ static int set_sregs(struct kvm_accel *k, const struct x86_state *st)
         k->vcpu->apic.set_cr8)
         k->vcpu->apic.set_cr8(k->vcpu->apic.opaque, (unsigned)st->cr8);
     state_to_sregs(&sregs, st);
+    spell_tr(k, &sregs.tr);
     if (!k->has_sregs2)
         return kvm_ioctl_log(k->vcpu_fd, KVM_SET_SREGS, &sregs,
                              "the processor refuses the state: KVM_SET_SREGS");
@@ -577,9 +590,19 @@ out:
     return ret < 0 ? ret : 0;
 }
 
+/* CPUID.80000001h:ECX.SVM of the processor that KVM uses. */
+static bool host_has_svm(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(0x80000001u, &eax, &ebx, &ecx, &edx) && (ecx & BIT(2));
+}
+
 int kvm_state_init(struct kvm_accel *k)
 {
     struct x86_state st;
+
+    k->svm = host_has_svm();
 
     for (unsigned i = 0; i < KVM_STATE_MSRS; i++) {
         struct msr_list list = {.head.nmsrs = 1};
