@@ -19,12 +19,13 @@ make_modes "$dir/modes.img" || exit 1
 data=$(gdb -nx -batch -ex 'python print(gdb.PYTHONDIR)')
 mapfile -t modules < <(gdb -nx -q -batch -x gdbstub/ringside-gdb.py \
     -ex 'python import os, signal, sys, threading, traceback' \
+    -ex 'python import encodings.latin_1' \
     -ex 'python files = [getattr(m, "__file__", 0) for m in sys.modules.values()]' \
     -ex 'python print("\n".join(filter(None, files)))')
 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-600} tests/kvm-host.sh "$ringside" \
-    "$(command -v gdb)" "$data" /usr/lib/locale/C.utf8 "${modules[@]}" /bin/bash tests/gdb \
-    gdbstub/ringside-gdb.py tests/guest/lib.sh "$BUILD/guests" \
-    "$dir" -- \
+    "$(command -v gdb)" "$data" /usr/lib/locale/C.utf8 "${modules[@]}" \
+    /bin/bash tests/gdb gdbstub/ringside-gdb.py tests/guest/lib.sh \
+    "$BUILD/guests" "$dir" -- \
     env LC_ALL=C.UTF-8 BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=3 \
     PYTHONDONTWRITEBYTECODE=1 bash tests/gdb/session.sh
 status=$?

@@ -2,7 +2,8 @@
  * The KVM accelerator: one VM with one vCPU in the host's kernel.
  *
  * This file makes and unmakes it; kvm_run.c runs it, kvm_state.c moves the
- * CPU's state, kvm_debug.c has breakpoints, kvm_emulate.c does what KVM cannot.
+ * CPU's state, kvm_debug.c has breakpoints, kvm_emulate.c does what KVM cannot,
+ * kvm_slots.c gives it the guest's memory.
  * Devices and interrupt controllers are the board's, unless
  * options.irqchip_kernel moves PIC, IOAPIC, LAPIC and PIT into the kernel.
  *
@@ -119,52 +120,6 @@ static int kvm_probe(char *why, size_t len)
         return fd;
     close(fd);
     return 0;
-}
-
-static bool slot_equal(const struct mem_slot *a, const struct mem_slot *b)
-{
-    return a->gpa == b->gpa && a->len == b->len && a->offset == b->offset &&
-           a->readonly == b->readonly;
-}
-
-/* LEN 0 takes the slot away. */
-static int set_slot(struct kvm_accel *k, unsigned i, const struct mem_slot *s)
-{
-    struct kvm_userspace_memory_region region = {
-        .slot = i,
-        .flags = s->readonly ? KVM_MEM_READONLY : 0,
-        .guest_phys_addr = s->gpa,
-        .memory_size = s->len,
-        .userspace_addr = (uintptr_t)k->vcpu->mem->base + s->offset,
-    };
-    int ret = kvm_ioctl_log(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &region,
-                            "cannot map guest memory");
-
-    if (ret == 0)
-        k->slot[i] = *s;
-    return ret;
-}
-
-/*
- * Makes the kernel's slots those of vcpu->mem: first all that go, then all
- * that come, since slots never overlap.  The A20 gate is not looked at: no
- * guest of this century relies on the wrap at 1 MiB.
- */
-static int kvm_slots_changed(struct vcpu *vcpu)
-{
-    static const struct mem_slot none = {.len = 0};
-    struct kvm_accel *k = kvm_of(vcpu);
-    const struct mem *mem = vcpu->mem;
-    int ret = 0;
-
-    for (unsigned i = 0; i < MEM_SLOTS_MAX && ret == 0; i++)
-        if (k->slot[i].len > 0 &&
-            (i >= mem->slots || !slot_equal(&k->slot[i], &mem->slot[i])))
-            ret = set_slot(k, i, &none);
-    for (unsigned i = 0; i < mem->slots && ret == 0; i++)
-        if (k->slot[i].len == 0)
-            ret = set_slot(k, i, &mem->slot[i]);
-    return ret;
 }
 
 #define PIC_PINS    16u
@@ -338,6 +293,7 @@ static void kvm_fini(struct vcpu *vcpu)
     kvm_run_fini(k);
     kvm_stats_fini(k);
     kvm_emulate_fini(k);
+    kvm_slots_fini(k);
     if (k->run)
         munmap(k->run, k->run_len);
     if (k->vcpu_fd >= 0)

@@ -44,9 +44,10 @@ struct kvm_accel {
     bool irqchip_kernel;
     bool surveyed; /* a guest of kvm_survey.c: shows KVM alone, no help */
     bool has_sregs2, has_blockirq, has_emulation_exit;
-    bool svm; /* the host's processor is AMD's kind */
-    struct mem_slot slot[MEM_SLOTS_MAX]; /* as the kernel has them; len 0: no */
-    bool msr_known[KVM_STATE_MSRS];      /* rows of the table in kvm_state.c */
+    bool svm;              /* the host's processor is AMD's kind */
+    struct mem_slot *slot; /* as the kernel has them; owned */
+    unsigned slots;
+    bool msr_known[KVM_STATE_MSRS]; /* rows of the table in kvm_state.c */
 
     /* The thread that runs the vCPU, for kick(); 0: none yet. */
     _Atomic pid_t tid;
@@ -107,6 +108,10 @@ int kvm_ioctl_log(int fd, unsigned long request, void *arg, const char *what);
 
 /* kvm_cpuid.c: tells KVM what CPUID says.  0 or -errno. */
 int kvm_cpuid_init(struct kvm_accel *k);
+
+/* kvm_slots.c */
+int kvm_slots_changed(struct vcpu *vcpu);
+void kvm_slots_fini(struct kvm_accel *k);
 
 /* kvm_state.c */
 int kvm_state_init(struct kvm_accel *k);

@@ -280,6 +280,8 @@ static enum seen exit_mmio(struct kvm_accel *k, struct vm_exit *e)
 
     e->kind = VM_EXIT_MMIO;
     e->u.mmio.gpa = run->mmio.phys_addr;
+    if (!k->vcpu->a20)
+        e->u.mmio.gpa &= ~BIT64(20);
     e->u.mmio.size = (uint8_t)run->mmio.len;
     e->u.mmio.write = run->mmio.is_write;
     e->u.mmio.data = run->mmio.data;
