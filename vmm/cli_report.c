@@ -25,7 +25,7 @@ static void fill_kernel(struct exit_report *r, struct vm *vm)
     int n = kvm_stats_read(vm_vcpu(vm), &stats);
 
     for (int i = 0; i < n && r->kernels < EXIT_REPORT_KERNEL; i++) {
-        struct exit_kernel_counter *c = &r->kernel[r->kernels];
+        struct exit_counter *c = &r->kernel[r->kernels];
 
         if (!kvm_stat_is_count(&stats[i]))
             continue;
@@ -36,6 +36,25 @@ static void fill_kernel(struct exit_report *r, struct vm *vm)
     }
     if (n >= 0)
         free(stats);
+}
+
+/* Sensitive instructions that the accelerator did without an exit. */
+static void fill_inlined(struct exit_report *r, struct vm *vm)
+{
+    struct vcpu *vcpu = vm_vcpu(vm);
+    struct accel_inlined in;
+
+    if (!vcpu->ops->inlined)
+        return;
+    for (size_t n = 0; vcpu->ops->inlined(vcpu, n, &in); n++) {
+        struct exit_counter *c = &r->inlined[r->inlines];
+
+        if (!in.count || r->inlines == EXIT_REPORT_INLINE)
+            continue;
+        snprintf(c->name, sizeof(c->name), "%s", in.name);
+        c->value = in.count;
+        r->inlines++;
+    }
 }
 
 static void fill(struct exit_report *r, struct vm *vm, uint64_t wall_ns)
@@ -53,6 +72,7 @@ static void fill(struct exit_report *r, struct vm *vm, uint64_t wall_ns)
              base_name(cfg->guest ? cfg->guest : cfg->disk[0].path));
     snprintf(r->stop, sizeof(r->stop), "%s", vm_stop_text(vm));
     fill_kernel(r, vm);
+    fill_inlined(r, vm);
 }
 
 static void write_report(const struct cli *cli, struct vm *vm, FILE *f,

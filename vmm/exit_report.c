@@ -294,19 +294,21 @@ static void details(struct strbuf *out, const struct exit_report *r,
     free(list);
 }
 
-static void kernel_counters(struct strbuf *out, const struct exit_report *r,
-                            const struct exit_style *style)
+/* What made no exit, and is in no table above. */
+static void counters(struct strbuf *out, const char *title,
+                     const struct exit_counter *c, unsigned count,
+                     const struct exit_style *style)
 {
     char n[32];
 
-    if (!r->kernels)
+    if (!count)
         return;
     strbuf_putc(out, '\n');
-    bold(out, style, "Handled inside the host's kernel by KVM (its counters)");
-    for (unsigned i = 0; i < r->kernels; i++) {
-        exit_format_count(n, r->kernel[i].value, 15);
-        strbuf_printf(out, "%-26.26s %11s%s", r->kernel[i].name, n,
-                      i % 2 || i + 1 == r->kernels ? "\n" : "  ");
+    bold(out, style, title);
+    for (unsigned i = 0; i < count; i++) {
+        exit_format_count(n, c[i].value, 15);
+        strbuf_printf(out, "%-26.26s %11s%s", c[i].name, n,
+                      i % 2 || i + 1 == count ? "\n" : "  ");
     }
 }
 
@@ -320,5 +322,8 @@ void exit_report_text(struct strbuf *out, const struct exit_report *r,
         if (top)
             details(out, r, top, style);
     }
-    kernel_counters(out, r, style);
+    counters(out, "Sensitive instructions done in translated code: no exit",
+             r->inlined, r->inlines, style);
+    counters(out, "Handled inside the host's kernel by KVM (its counters)",
+             r->kernel, r->kernels, style);
 }

@@ -8,9 +8,10 @@
 
 #define EXIT_REPORT_SCHEMA "ringside-stats-1"
 #define EXIT_REPORT_KERNEL 64u
+#define EXIT_REPORT_INLINE 16u
 
-/* A counter that the host's kernel keeps of exits it handled itself. */
-struct exit_kernel_counter {
+/* A counter of what did not exit to the monitor: it is not among the kinds. */
+struct exit_counter {
     char name[56];
     uint64_t value;
 };
@@ -23,8 +24,10 @@ struct exit_report {
     uint64_t wall_ns; /* host time from first to last instruction */
     uint64_t insns;   /* executed; 0: not known (KVM) */
     const struct exit_stats *stats; /* borrowed */
-    unsigned kernels;
-    struct exit_kernel_counter kernel[EXIT_REPORT_KERNEL];
+    unsigned kernels; /* handled by the host's kernel itself (KVM) */
+    struct exit_counter kernel[EXIT_REPORT_KERNEL];
+    unsigned inlines; /* done inside translated code (bt) */
+    struct exit_counter inlined[EXIT_REPORT_INLINE];
 };
 
 /* At most 80 columns.  TOP: rows of each detail table. */

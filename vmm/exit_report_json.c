@@ -81,25 +81,25 @@ static json_t *details_json(const struct exit_stats *s)
     return array;
 }
 
-static json_t *kernel_json(const struct exit_report *r)
+static json_t *counters_json(const struct exit_counter *c, unsigned count)
 {
     json_t *object = json_object();
 
-    for (unsigned i = 0; i < r->kernels; i++)
-        json_object_set_new(object, r->kernel[i].name,
-                            number(r->kernel[i].value));
+    for (unsigned i = 0; i < count; i++)
+        json_object_set_new(object, c[i].name, number(c[i].value));
     return object;
 }
 
 void exit_report_json(struct strbuf *out, const struct exit_report *r)
 {
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-        EXIT_REPORT_SCHEMA, "accel", r->accel, "guest", r->guest, "stop",
-        r->stop, "status", r->status, "wall_ns", number(r->wall_ns), "insns",
-        r->insns ? number(r->insns) : json_null(), "kinds",
+        "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "schema", EXIT_REPORT_SCHEMA, "accel", r->accel, "guest", r->guest,
+        "stop", r->stop, "status", r->status, "wall_ns", number(r->wall_ns),
+        "insns", r->insns ? number(r->insns) : json_null(), "kinds",
         kinds_json(r->stats), "details", details_json(r->stats), "other",
-        number(r->stats->other), "kernel", kernel_json(r));
+        number(r->stats->other), "kernel", counters_json(r->kernel, r->kernels),
+        "inline", counters_json(r->inlined, r->inlines));
     char *text = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 
     assert(text && "out of memory");

@@ -49,6 +49,8 @@ static int setup(void **state)
         .stats = &stats,
         .kernels = 3,
         .kernel = {{"exits", 1234567}, {"irq_exits", 12}, {"nmi_exits", 0}},
+        .inlines = 1,
+        .inlined = {{"CLI", 1234}},
     };
     return 0;
 }
@@ -180,6 +182,9 @@ static const char want_text[] =
     "0xc0100999 IRET              -                          420 12.6% <0.1%  90ns\n"
     "... and 3 more\n"
     "\n"
+    "Sensitive instructions done in translated code: no exit\n"
+    "CLI                              1,234\n"
+    "\n"
     "Handled inside the host's kernel by KVM (its counters)\n"
     "exits                        1,234,567  irq_exits                           12\n"
     "nmi_exits                            0\n";
@@ -246,7 +251,7 @@ static void nothing_happened(void **state)
     exit_stats_reset(&stats);
     report.wall_ns = 0;
     report.insns = 0;
-    report.kernels = 0;
+    report.kernels = report.inlines = 0;
     strbuf_init(&sb);
     exit_report_text(&sb, &report, 3, &plain);
     assert_text(&sb, "Exits of teach.elf under bt\n0 exits in 0.000 s\n"

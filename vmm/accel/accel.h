@@ -152,6 +152,13 @@ struct debug_ctl {
     void *bp_opaque;
 };
 
+/* A sensitive instruction that the accelerator executed so many times without
+ * an exit. */
+struct accel_inlined {
+    const char *name;
+    uint64_t count;
+};
+
 struct accel_ops {
     const char *name;
     const char *summary;
@@ -178,6 +185,8 @@ struct accel_ops {
     int (*slots_changed)(struct vcpu *vcpu);
     /* options.irqchip_kernel: a device's pin.  NULL if there is no such. */
     int (*set_gsi)(struct vcpu *vcpu, unsigned gsi, bool level);
+    /* The N-th of them; false past the last.  NULL: all of them exit. */
+    bool (*inlined)(struct vcpu *vcpu, size_t n, struct accel_inlined *out);
     /* Accelerator's own statistics as text, for `view stats`.  May be NULL. */
     void (*dump)(struct vcpu *vcpu, struct strbuf *out);
 };

@@ -440,6 +440,21 @@ static int bt_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
 
 /* ---- statistics --------------------------------------------------------- */
 
+static bool bt_inlined(struct vcpu *vcpu, size_t n, struct accel_inlined *out)
+{
+    static const char *const names[] = {
+#define BT_INLINE(id, name) name,
+#include "vmm/accel/bt/bt_inline.def"
+#undef BT_INLINE
+    };
+    const struct bt *bt = vcpu->accel;
+
+    if (n >= ARRAY_SIZE(names))
+        return false;
+    *out = (struct accel_inlined){names[n], bt->cpu->inlined[n]};
+    return true;
+}
+
 static void dump_callouts(const struct bt *bt, struct strbuf *out)
 {
     uint64_t seen = UINT64_MAX;
@@ -486,5 +501,6 @@ const struct accel_ops accel_bt = {
     .set_state = bt_set_state,
     .set_debug = bt_set_debug,
     .slots_changed = bt_slots_changed,
+    .inlined = bt_inlined,
     .dump = bt_dump,
 };

@@ -26,38 +26,40 @@
 #define VMM_ACCEL_BT_BT_CPU_H
 
 /* Offsets from R15; the last 128 bytes before the state by one-byte disps. */
-#define BT_CPU_READ_LIMIT  (-272) /* one for each enum x86_sreg */
-#define BT_CPU_WRITE_LIMIT (-224) /* the same */
-#define BT_CPU_CODE_LIMIT  (-176)
-#define BT_CPU_MODE        (-168)
-#define BT_CPU_ASK_FN      (-160)
-#define BT_CPU_TSC_BASE    (-152)
-#define BT_CPU_TSC_NOW     (-144)
-#define BT_CPU_FXSAVE      (-136)
-#define BT_CPU_EXIT_FN     (-128)
-#define BT_CPU_MISS_FN     (-120)
-#define BT_CPU_FPU_LOAD_FN (-112)
-#define BT_CPU_PUSHF_FN    (-104)
-#define BT_CPU_POPF_FN     (-96)
-#define BT_CPU_JT          (-88)
-#define BT_CPU_FS_BASE     (-80)
-#define BT_CPU_GS_BASE     (-72)
-#define BT_CPU_EXIT_INFO   (-64)
-#define BT_CPU_HFLAGS      (-60)
-#define BT_CPU_IFLAG       (-56)
-#define BT_CPU_IRQ_LINE    (-54)
-#define BT_CPU_X87_DEAD    (-53)
-#define BT_CPU_SSE_DEAD    (-52)
-#define BT_CPU_X87_OFF     (-51)
-#define BT_CPU_SSE_OFF     (-50)
-#define BT_CPU_FPU_ENTER   (-49)
-#define BT_CPU_HOST_RSP    (-48)
-#define BT_CPU_R13         (-40)
-#define BT_CPU_R14         (-32)
-#define BT_CPU_TARGET      (-24)
-#define BT_CPU_R11         (-16)
-#define BT_CPU_SYS_FLAGS   (-8)
-#define BT_CPU_MXCSR       (-4)
+#define BT_CPU_INLINED      (-320) /* 8 bytes each: bt_inline.def */
+#define BT_CPU_INLINED_POPF (-296)
+#define BT_CPU_READ_LIMIT   (-272) /* one for each enum x86_sreg */
+#define BT_CPU_WRITE_LIMIT  (-224) /* the same */
+#define BT_CPU_CODE_LIMIT   (-176)
+#define BT_CPU_MODE         (-168)
+#define BT_CPU_ASK_FN       (-160)
+#define BT_CPU_TSC_BASE     (-152)
+#define BT_CPU_TSC_NOW      (-144)
+#define BT_CPU_FXSAVE       (-136)
+#define BT_CPU_EXIT_FN      (-128)
+#define BT_CPU_MISS_FN      (-120)
+#define BT_CPU_FPU_LOAD_FN  (-112)
+#define BT_CPU_PUSHF_FN     (-104)
+#define BT_CPU_POPF_FN      (-96)
+#define BT_CPU_JT           (-88)
+#define BT_CPU_FS_BASE      (-80)
+#define BT_CPU_GS_BASE      (-72)
+#define BT_CPU_EXIT_INFO    (-64)
+#define BT_CPU_HFLAGS       (-60)
+#define BT_CPU_IFLAG        (-56)
+#define BT_CPU_IRQ_LINE     (-54)
+#define BT_CPU_X87_DEAD     (-53)
+#define BT_CPU_SSE_DEAD     (-52)
+#define BT_CPU_X87_OFF      (-51)
+#define BT_CPU_SSE_OFF      (-50)
+#define BT_CPU_FPU_ENTER    (-49)
+#define BT_CPU_HOST_RSP     (-48)
+#define BT_CPU_R13          (-40)
+#define BT_CPU_R14          (-32)
+#define BT_CPU_TARGET       (-24)
+#define BT_CPU_R11          (-16)
+#define BT_CPU_SYS_FLAGS    (-8)
+#define BT_CPU_MXCSR        (-4)
 
 /* exit_info: kind in the top four bits, block number, index in the block. */
 #define BT_EXIT_KIND_SHIFT 28
@@ -73,7 +75,15 @@
 
 struct bt;
 
+enum bt_inline {
+#define BT_INLINE(id, name) BT_INLINE_##id,
+#include "vmm/accel/bt/bt_inline.def"
+#undef BT_INLINE
+    BT_INLINE_COUNT
+};
+
 struct bt_cpu {
+    uint64_t inlined[BT_INLINE_COUNT]; /* times executed */
     /*
      * Segment limits as addresses: limit + off is readable if the byte at OFF
      * may be accessed so, else it is not.  For checked modes only (mode.c).
@@ -120,6 +130,8 @@ struct bt_cpu {
                        (value),                                                \
                    "bt_cpu.h: offset of " #field)
 
+BT_CHECK_OFFSET(inlined, BT_CPU_INLINED);
+BT_CHECK_OFFSET(inlined[BT_INLINE_POPF], BT_CPU_INLINED_POPF);
 BT_CHECK_OFFSET(read_limit, BT_CPU_READ_LIMIT);
 BT_CHECK_OFFSET(write_limit, BT_CPU_WRITE_LIMIT);
 BT_CHECK_OFFSET(code_limit, BT_CPU_CODE_LIMIT);

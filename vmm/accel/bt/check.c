@@ -57,7 +57,7 @@ static bool is_guest_reg(ZydisRegister r)
 static bool in_context(const ZydisDecodedOperandMem *m)
 {
     return m->base == ZYDIS_REGISTER_R15 && m->index == ZYDIS_REGISTER_NONE &&
-           m->disp.value >= BT_CPU_READ_LIMIT &&
+           m->disp.value >= BT_CPU_INLINED &&
            m->disp.value < (int64_t)sizeof(struct x86_state);
 }
 
@@ -113,12 +113,14 @@ static bool access_confined(const struct check *c,
     return in_context(m) || string_access(c, m);
 }
 
-/* Writes to the context: the exit's reason and the virtual IF only. */
+/* Writes to the context: the exit's reason, the virtual IF, and counts. */
 static bool context_write_allowed(const ZydisDecodedOperand *op)
 {
     return op->mem.base != ZYDIS_REGISTER_R15 ||
            op->mem.type == ZYDIS_MEMOP_TYPE_AGEN ||
            !(op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+           (op->mem.disp.value >= BT_CPU_INLINED &&
+            op->mem.disp.value <= BT_CPU_READ_LIMIT - 8) ||
            op->mem.disp.value == BT_CPU_EXIT_INFO ||
            op->mem.disp.value == BT_CPU_TSC_NOW ||
            op->mem.disp.value == BT_CPU_IFLAG;

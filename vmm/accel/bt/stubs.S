@@ -169,6 +169,7 @@ bt_popf:
     and r11d, ARITH_AND_DF
     or r11d, 0x202
     mov [rsp], r11
+    inc qword ptr [r15 + BT_CPU_INLINED_POPF]
     popfq
     pop r10
     lea r10, [r10 + CALLOUT_SIZE]

@@ -59,6 +59,15 @@ void xlat_charge(struct xlat *x, unsigned executed)
     emit_load64(&x->e, 0x8d, HOST_R13, xlat_at(HOST_R13, -(int)executed));
 }
 
+void xlat_count(struct xlat *x, enum bt_inline which)
+{
+    struct emit_mem count = xlat_context(BT_CPU_INLINED + 8 * (int)which);
+
+    emit_load64(&x->e, 0x8b, HOST_R11, count);
+    emit_load64(&x->e, 0x8d, HOST_R11, xlat_at(HOST_R11, 1));
+    emit_load64(&x->e, 0x89, HOST_R11, count);
+}
+
 void xlat_exit_info(struct xlat *x, unsigned kind, unsigned low)
 {
     uint32_t number = bt_tb_number(x->bt, x->tb);

@@ -136,6 +136,8 @@ void xlat_dispatch(struct xlat *x);
 void xlat_goto(struct xlat *x, uint32_t target, unsigned executed);
 /* R11D = the register or memory operand OP, of the operand size. */
 bool xlat_load_r11(struct xlat *x, const ZydisDecodedOperand *op);
+/* Counts a sensitive instruction done without an exit; no flag changes. */
+void xlat_count(struct xlat *x, enum bt_inline which);
 void xlat_exit_info(struct xlat *x, unsigned kind, unsigned low);
 void xlat_callout_code(struct xlat *x);
 bool xlat_add_branch(struct xlat *x, uint32_t target);

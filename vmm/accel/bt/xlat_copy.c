@@ -266,6 +266,7 @@ static enum xlat_flow mov_from_segment(struct xlat *x)
         xlat_move(x, x->op[0].size / 8u,
                   (unsigned)xlat_register(x->op[0].reg.value), HOST_R8);
     }
+    xlat_count(x, BT_INLINE_SELECTOR);
     x->why = BT_REASON_SELECTOR;
     return XLAT_NEXT;
 }

@@ -213,6 +213,8 @@ enum xlat_flow xlat_push(struct xlat *x)
     else
         xlat_store(x, size, reg, top);
     move_esp(x, -(int)size);
+    if (is_segment(op))
+        xlat_count(x, BT_INLINE_SELECTOR);
     x->why = BT_REASON_STACK;
     return XLAT_NEXT;
 }
@@ -317,6 +319,7 @@ enum xlat_flow xlat_pushf(struct xlat *x)
     xlat_store(x, size, HOST_R11,
                xlat_stack(x, HOST_R12, -(int)size, size, true));
     move_esp(x, -(int)size);
+    xlat_count(x, BT_INLINE_PUSHF);
     x->why = BT_REASON_FLAGS;
     return XLAT_NEXT;
 }
@@ -352,6 +355,7 @@ enum xlat_flow xlat_cli(struct xlat *x)
         return XLAT_CALLOUT;
     emit_load(&x->e, 0xc6, 0, xlat_context(BT_CPU_IFLAG));
     emit_byte(&x->e, 0);
+    xlat_count(x, BT_INLINE_CLI);
     x->why = BT_REASON_FLAGS;
     return XLAT_NEXT;
 }
@@ -376,6 +380,7 @@ enum xlat_flow xlat_sti(struct xlat *x)
     emit_bytes(&x->e, "\x4c\x89\xd1", 3);
     emit_load(&x->e, 0xc6, 0, xlat_context(BT_CPU_IFLAG));
     emit_byte(&x->e, 1);
+    xlat_count(x, BT_INLINE_STI);
     x->x87_ready = x->sse_ready = false;
     x->sti = true;
     x->why = BT_REASON_FLAGS;
@@ -399,6 +404,7 @@ enum xlat_flow xlat_rdtsc(struct xlat *x)
     emit_load64(&x->e, 0x89, HOST_R10, xlat_context(BT_CPU_TSC_NOW));
     emit_load(&x->e, 0x8b, HOST_RDX, xlat_context(BT_CPU_TSC_NOW + 4));
     emit_rm(&x->e, 0x8b, HOST_RAX, HOST_R10);
+    xlat_count(x, BT_INLINE_RDTSC);
     x->why = BT_REASON_TIME;
     return XLAT_NEXT;
 }

@@ -193,6 +193,45 @@ static void test_breakpoints_in_blocks(void **state)
     }
 }
 
+/* What blocks do without an exit, they count. */
+static void test_inlined_are_counted(void **state)
+{
+    static const uint8_t code[] = {
+        0xbd, 100,  0, 0, 0, /* mov ebp, 100 */
+        0xfa,                /* l: cli */
+        0xfb,                /* sti */
+        0x9c,                /* pushf */
+        0x9d,                /* popf */
+        0x0f, 0x31,          /* rdtsc */
+        0x8c, 0xd8,          /* mov eax, ds */
+        0x1e,                /* push ds */
+        0x58,                /* pop eax */
+        0x4d,                /* dec ebp */
+        0x75, 0xf3,          /* jnz l */
+        0xf4,                /* hlt */
+    };
+    static const struct accel_inlined want[] = {
+        {"CLI", 100},  {"STI", 100},   {"PUSHF", 100},
+        {"POPF", 100}, {"RDTSC", 100}, {"segment register read", 200},
+    };
+    struct accel_options options = {.check_blocks = true};
+    struct accel_inlined got;
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &options);
+    mem_write(&m.mem, BT_MACHINE_CODE, code, sizeof(code));
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        assert_true(accel_bt.inlined(&m.vcpu, i, &got));
+        assert_string_equal(got.name, want[i].name);
+        assert_int_equal(got.count, want[i].count);
+    }
+    assert_false(accel_bt.inlined(&m.vcpu, ARRAY_SIZE(want), &got));
+    assert_int_equal(m.exits[VM_EXIT_FLAGS] + m.exits[VM_EXIT_RDTSC], 0);
+    bt_machine_fini(&m);
+}
+
 static void test_kick(void **state)
 {
     struct bt_machine m;
@@ -214,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_deadline_preempts),
         cmocka_unit_test(test_breakpoint),
         cmocka_unit_test(test_breakpoints_in_blocks),
+        cmocka_unit_test(test_inlined_are_counted),
         cmocka_unit_test(test_kick),
     };
 
