@@ -304,6 +304,9 @@ static void last_stop(void *opaque, struct gdb_stop *to)
         to->code =
             stop->causes ? signal_of_vector(stop->cause[0].vector) : SIG_SEGV;
         break;
+    case DEBUG_REASON_CHECK:
+        to->code = SIG_ABRT;
+        break;
     case DEBUG_REASON_ENDED:
         end_of(t, to);
         break;

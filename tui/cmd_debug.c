@@ -51,6 +51,14 @@ int opt_record(struct cli *cli, char *text)
     return 0;
 }
 
+int opt_check(struct cli *cli, char *text)
+{
+    if (cli->checks == ARRAY_SIZE(cli->check))
+        return cli_error(cli, "--check %s: each once is enough", text);
+    cli->check[cli->checks++] = text;
+    return 0;
+}
+
 int opt_layout(struct cli *cli, char *text)
 {
     cli->layout = text;
@@ -153,6 +161,8 @@ static int session_open(struct session *s, struct cli *cli)
     status = load_symbols(s, cli);
     if (!status && cli->stats_with)
         status = run_early(s, "compare", cli->stats_with);
+    for (unsigned i = 0; !status && i < cli->checks; i++)
+        status = run_early(s, "check", cli->check[i]);
     if (status)
         session_close(s);
     return status;

@@ -34,6 +34,8 @@ struct cli {
     const char *keys, *record;   /* paths, or NULL */
     unsigned screen_w, screen_h; /* 0: 80x24 */
     const char *symbols;         /* path, or NULL: the guest */
+    const char *check[8];        /* names of runtime checks */
+    unsigned checks;
     const char *layout, *theme;  /* path and name, or NULL */
     bool ascii;
     const char *stats_with;      /* path, or NULL */

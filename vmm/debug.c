@@ -34,6 +34,14 @@ static void fill_stop(struct debug *d, enum debug_reason reason,
              (unsigned long long)s->linear_rip);
 }
 
+static void stop_at_check(struct debug *d, const struct x86_state *st)
+{
+    fill_stop(d, DEBUG_REASON_CHECK, st);
+    d->stop.check = d->checks.which;
+    snprintf(d->stop.text, sizeof(d->stop.text), "check %s: %s",
+             debug_check_name(d->checks.which), d->checks.text);
+}
+
 static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
 {
     static const enum debug_reason reasons[] = {
@@ -46,6 +54,10 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
     struct debug_point *p = debug_find(d, id);
     struct debug_stop *s = &d->stop;
 
+    if (p->owner == &d->checks) {
+        stop_at_check(d, st);
+        return;
+    }
     fill_stop(d, reasons[p->kind], st);
     s->point = id;
     s->point_kind = p->kind;
@@ -151,6 +163,10 @@ static enum leg look(struct debug *d)
         snprintf(d->stop.text, sizeof(d->stop.text), "%s", vm_stop_text(d->vm));
         return LEG_STOPPED;
     }
+    if (d->checks.found) {
+        stop_at_check(d, &st);
+        return LEG_STOPPED;
+    }
     if (d->triple_fault) {
         stop_at_triple_fault(d, &st);
         return LEG_STOPPED;
@@ -180,6 +196,7 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
     d->ctl = *ctl;
     d->hit_id = 0;
     d->triple_fault = false;
+    d->checks.found = false;
     d->catch_exit = (struct vm_exit){0};
     *err = vm_set_debug(d->vm, ctl);
     if (*err)
@@ -429,6 +446,7 @@ const char *debug_reason_name(enum debug_reason reason)
         [DEBUG_REASON_WATCHPOINT] = "watchpoint",
         [DEBUG_REASON_CATCH] = "catchpoint",
         [DEBUG_REASON_TRIPLE_FAULT] = "triple fault",
+        [DEBUG_REASON_CHECK] = "check",
         [DEBUG_REASON_ENDED] = "the machine ended",
     };
 
@@ -445,6 +463,7 @@ int debug_create(struct debug **out, struct vm *vm)
         return -ENOMEM;
     d->vm = vm;
     d->next_id = 1;
+    debug_checks_init(d);
     d->observer = (struct vm_observer){.on_exit = debug_see_exit, .opaque = d};
     vm_add_observer(vm, &d->observer);
     return 0;

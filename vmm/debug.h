@@ -93,6 +93,14 @@ struct debug_run {
     bool into_interrupts; /* a step may land in an interrupt's handler */
 };
 
+/* Runtime checks; what they look for is debug_check.def. */
+enum debug_check {
+#define CHECK(id, name, on, summary, kvm) DEBUG_CHECK_##id,
+#include "vmm/debug_check.def"
+#undef CHECK
+    DEBUG_CHECK_COUNT
+};
+
 enum debug_reason {
     DEBUG_REASON_NONE,
     DEBUG_REASON_INTERRUPT, /* somebody asked: ^C */
@@ -101,6 +109,7 @@ enum debug_reason {
     DEBUG_REASON_WATCHPOINT,
     DEBUG_REASON_CATCH,
     DEBUG_REASON_TRIPLE_FAULT,
+    DEBUG_REASON_CHECK, /* a runtime check found something: `text` says what */
     DEBUG_REASON_ENDED, /* the machine is off: vm_stop_reason() */
 };
 
@@ -117,6 +126,7 @@ struct debug_stop {
     struct vm_exit exit;         /* CATCH: the exit itself */
     unsigned causes;             /* TRIPLE_FAULT: 0 if not known (KVM) */
     struct fault_cause cause[3]; /* oldest first */
+    enum debug_check check;      /* CHECK: which */
     char text[160];              /* for people, one line */
 };
 
@@ -142,4 +152,15 @@ int debug_restart(struct debug *d);
 void debug_interrupt(struct debug *d);
 
 const char *debug_reason_name(enum debug_reason reason);
+
+/*
+ * Switches a check.  STACK: the range is [LOW, HIGH), linear; LOW >= HIGH: the
+ * page that the stack pointer is in.  0 or -errno; NOTE says what is watched,
+ * and what cannot be seen under this accelerator.
+ */
+int debug_check_set(struct debug *d, enum debug_check c, bool on, uint64_t low,
+                    uint64_t high, char *note, size_t len);
+bool debug_check_is_on(const struct debug *d, enum debug_check c);
+const char *debug_check_name(enum debug_check c);
+const char *debug_check_summary(enum debug_check c);
 #endif

@@ -37,12 +37,29 @@ struct debug {
     struct x86_state before_fault;
     bool has_before;
 
+    struct debug_checks {
+        bool on[DEBUG_CHECK_COUNT];
+        uint64_t low, high; /* STACK: linear; high is past the end */
+        unsigned cpl;       /* STACK: whose */
+        /* In the run at hand: */
+        bool found;
+        enum debug_check which;
+        char text[128];
+    } checks;
+
     /* Internal breakpoint of OVER, FINISH and TO: reached with sp >= min_sp */
     bool goal_set;
     uint64_t goal, goal_min_sp;
 };
 
 #define GOAL_ID (-1) /* stands for the internal breakpoint */
+
+/* ---- debug_check.c --------------------------------------------------------
+ */
+
+void debug_checks_init(struct debug *d);
+/* True: a check found something in this exit. */
+bool debug_checks_see(struct debug *d, const struct vm_exit *e);
 
 /* ---- debug_points.c -------------------------------------------------------
  */

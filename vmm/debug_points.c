@@ -242,7 +242,11 @@ enum run_next debug_see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
     (void)ns;
     if (!d->running)
         return RUN_AGAIN;
+    if (debug_checks_see(d, e))
+        return RUN_STOP;
     if (e->kind == VM_EXIT_TRIPLE_FAULT) {
+        if (!d->checks.on[DEBUG_CHECK_TRIPLE])
+            return RUN_AGAIN;
         note_triple_fault(d, e);
         return RUN_STOP;
     }

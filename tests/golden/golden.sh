@@ -23,6 +23,20 @@ mkdir -p "$work" "$want"
 guest=$BUILD/guests/golden.elf
 make -s --no-print-directory "BUILD=$BUILD" "$guest" || exit 1
 
+for what in CODE STACK HLT TRIPLE; do
+    gcc -m32 -nostdlib -static -no-pie -Wl,--build-id=none -D$what \
+        -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-e,start -Wl,-N \
+        -Wl,-Ttext=0x100000 tests/golden/bad.S -o "$work/bad-$what.elf" || exit 1
+done
+
+# The case NAME's guest: bad-CODE.elf for bad-CODE-..., else the usual one.
+guest_of() { # NAME
+    case $1 in
+    bad-*) echo "$work/$(cut -d- -f1-2 <<<"$1").elf" ;;
+    *) echo "$guest" ;;
+    esac
+}
+
 compare() { # NAME
     local name=$1
     if [ "$accept" = --accept ]; then
@@ -39,7 +53,7 @@ compare() { # NAME
 screen() { # NAME SIZE KEYS
     printf '%s\n' "$3" >"$work/$1.keys"
     timeout 60 "$ringside" debug --accel bt -m 16M --size "$2" \
-        --keys "$work/$1.keys" "$guest" >"$work/$1.txt" 2>&1
+        --keys "$work/$1.keys" "$(guest_of "$1")" >"$work/$1.txt" 2>&1
     echo "status $?" >>"$work/$1.txt"
     compare "$1"
 }
@@ -53,7 +67,7 @@ view() { # NAME OPTIONS... -- VIEW ARGS...
     done
     shift
     timeout 60 "$ringside" view --accel bt -m 16M "${options[@]}" \
-        "$1" "$guest" "${@:2}" >"$work/$name.out" 2>&1
+        "$1" "$(guest_of "$name")" "${@:2}" >"$work/$name.out" 2>&1
     local status=$?
     sed -E 's/[0-9.]+(ns|us|ms)$/T/' "$work/$name.out" >"$work/$name.txt"
     echo "status $status" >>"$work/$name.txt"

@@ -269,6 +269,54 @@ static struct debug_point *point_arg(struct command_ctx *ctx, int argc,
     return p;
 }
 
+static bool find_check(const char *name, enum debug_check *c)
+{
+    for (unsigned i = 0; i < DEBUG_CHECK_COUNT; i++) {
+        *c = (enum debug_check)i;
+        if (strcmp(debug_check_name(*c), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool list_checks(struct command_ctx *ctx, struct strbuf *out)
+{
+    for (unsigned i = 0; i < DEBUG_CHECK_COUNT; i++) {
+        enum debug_check c = (enum debug_check)i;
+
+        strbuf_printf(out, "%-7s %-4s %s\n", debug_check_name(c),
+                      debug_check_is_on(ctx->dbg, c) ? "on" : "off",
+                      debug_check_summary(c));
+    }
+    return true;
+}
+
+bool command_check(struct command_ctx *ctx, int argc, char **argv,
+                   struct strbuf *out)
+{
+    uint64_t low = 0, high = 0;
+    char note[256];
+    enum debug_check c;
+    bool on;
+
+    if (argc < 2)
+        return list_checks(ctx, out);
+    if (!find_check(argv[1], &c))
+        return command_fail(out, "check: no check '%s'; `check` lists them",
+                            argv[1]);
+    on = argc < 3 || strcmp(argv[2], "on") == 0;
+    if (!on && strcmp(argv[2], "off") != 0)
+        return command_fail(out, "check: on or off?");
+    if (argc > 3 && (!command_value(ctx, argc, argv, 3, &low, out) ||
+                     !command_value(ctx, argc, argv, 4, &high, out)))
+        return false;
+    if (debug_check_set(ctx->dbg, c, on, low, high, note, sizeof(note)) < 0)
+        return command_fail(out, "check: %s", note);
+    strbuf_printf(out, "check %s %s%s%s\n", argv[1], on ? "on" : "off",
+                  note[0] ? ": " : "", note);
+    return true;
+}
+
 bool command_delete(struct command_ctx *ctx, int argc, char **argv,
                     struct strbuf *out)
 {

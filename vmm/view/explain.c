@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "vmm/accel/accel.h"
+#include "vmm/debug.h"
 
 static const struct explanation rows[] = {
 #define EXPLAIN(topic, word, value, title, manual, text)                       \
@@ -29,6 +29,7 @@ static const struct {
     [EXPLAIN_INSN] = {"insn", "Instructions that are not innocuous", false},
     [EXPLAIN_MSR] = {"msr", "Model-specific registers", false},
     [EXPLAIN_PORT] = {"port", "Ports", false},
+    [EXPLAIN_CHECK] = {"check", "Runtime checks", false},
 };
 
 const struct explanation *explain_nth(size_t n)

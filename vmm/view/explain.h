@@ -21,6 +21,7 @@ enum explain_topic {
     EXPLAIN_INSN,
     EXPLAIN_MSR,
     EXPLAIN_PORT,
+    EXPLAIN_CHECK,
     EXPLAIN_TOPICS,
 };
 

@@ -33,7 +33,8 @@ struct stop_view stop_view(struct vm *vm, const struct x86_state *st,
     struct fault_cause fault;
     struct stop_view v = {0};
 
-    if (stop->reason == DEBUG_REASON_TRIPLE_FAULT) {
+    if (stop->reason == DEBUG_REASON_TRIPLE_FAULT ||
+        stop->reason == DEBUG_REASON_CHECK) {
         v.view = "why";
     } else if (fault_at_stop(vm, st, stop, &fault)) {
         v.view = fault.vector == X86_PF ? "walk" : "why";

@@ -619,6 +619,11 @@ static bool explain_stop(const struct view_ctx *ctx, struct doc *doc)
 
     if (s && s->reason == DEBUG_REASON_TRIPLE_FAULT)
         return explain_triple(ctx, 1, NULL, doc);
+    if (s && s->reason == DEBUG_REASON_CHECK) {
+        doc_field(doc, "found", "%s", s->text);
+        put_row(ctx, doc, explain_value(EXPLAIN_CHECK, s->check));
+        return true;
+    }
     if (vm_get_state(ctx->vm, &st) == 0 && fault_at_stop(ctx->vm, &st, s, &f))
         return explain_fault(ctx, 1, NULL, doc);
     if (s && s->reason == DEBUG_REASON_CATCH)
