@@ -19,6 +19,10 @@
 #define CAPS     BIT(6)
 #define E0       BIT(1)
 
+/* The controller's status, port 64h. */
+#define KBC_OBF BIT(0)
+#define KBC_AUX BIT(5)
+
 /* By scan code: alone, with Shift, with Ctrl (0: no key). */
 /* clang-format off */
 static const char plain[] =
@@ -49,14 +53,19 @@ static unsigned next(const struct machine *m, unsigned at)
     return at == bios_get16(m, END) ? bios_get16(m, START) : at;
 }
 
+static bool is_full(const struct machine *m)
+{
+    return next(m, bios_get16(m, TAIL)) == bios_get16(m, HEAD);
+}
+
 static void push(struct machine *m, unsigned key)
 {
-    unsigned tail = bios_get16(m, TAIL), after = next(m, tail);
+    unsigned tail = bios_get16(m, TAIL);
 
-    if (after == bios_get16(m, HEAD))
-        return; /* full */
+    if (is_full(m))
+        return;
     bios_put16(m, BDA + tail, key);
-    bios_put16(m, TAIL, after);
+    bios_put16(m, TAIL, next(m, tail));
 }
 
 static bool peek(const struct machine *m, unsigned *key)
@@ -117,14 +126,14 @@ static unsigned ascii_of(unsigned scancode, unsigned flags)
     return c;
 }
 
-void bios_key_irq(struct machine *m, struct bios_frame *f)
+/* One byte from the controller. */
+static void take_scancode(struct machine *m)
 {
     unsigned byte = (unsigned)bus_read(&m->bus, IO_PORT, 0x60, 1);
     unsigned extended = bios_get8(m, EXTENDED);
     unsigned scancode = byte & 0x7f;
     bool released = byte & 0x80;
 
-    (void)f;
     if (byte == 0xe0) {
         bios_put8(m, EXTENDED, extended | E0);
         return;
@@ -140,6 +149,25 @@ void bios_key_irq(struct machine *m, struct bios_frame *f)
         return;
     }
     push(m, scancode << 8 | ascii_of(scancode, bios_get8(m, SHIFT_FLAGS)));
+}
+
+/*
+ * What there is no room for stays in the controller, and behind it with the
+ * host, until INT 16h makes room: pasted text gets through a buffer of 15 keys.
+ */
+void bios_key_irq(struct machine *m, struct bios_frame *f)
+{
+    (void)f;
+    if (!is_full(m))
+        take_scancode(m);
+}
+
+static void take_delayed(struct machine *m)
+{
+    unsigned status = (unsigned)bus_read(&m->bus, IO_PORT, 0x64, 1);
+
+    if (status & KBC_OBF && !(status & KBC_AUX))
+        take_scancode(m);
 }
 
 /* ---- INT 16h ----------------------------------------------------------------
@@ -158,8 +186,13 @@ void bios_keyboard(struct machine *m, struct bios_frame *f)
             key &= 0xff00; /* an old program knows no E0h */
         if (there)
             bios_set16(&f->eax, key);
-        if (there && (ah & 0xef) == 0)
+        if (there && (ah & 0xef) == 0) {
+            bool was_full = is_full(m);
+
             bios_put16(m, HEAD, next(m, bios_get16(m, HEAD)));
+            if (was_full)
+                take_delayed(m);
+        }
         if ((ah & 0xef) == 1)
             bios_set_flag(f, BIOS_ZF, !there);
         break;
