@@ -10,8 +10,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/guest/lib.sh
 
 # name | needs | accelerators | script | status | options
-# needs: -: nothing; i386, amd64: Debian's packages of it, in @; initramfs-*
-# are built at need.
+# needs: -: nothing; i386, amd64, boot: what fetch-debian.sh calls so, in @;
+# initramfs-* and boot.tar are built at need.
 # shellcheck disable=SC2016 # expanded later
 cases=(
     'teach|-|bt kvm|teach|0|-m 32M $BUILD/guests/teach.elf'
@@ -21,6 +21,11 @@ cases=(
     'debian-686|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
     'debian-686-pae|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686-pae'
     'memtest|i386|bt kvm|memtest|8|-m 12M --no-reboot --kernel-args console=ttyS0,115200 @/memtest.bin'
+    'grub|boot|bt kvm|grub|0|-m 32M --serial null --display text @/grub-floppy.img'
+    'grub-halt|boot|bt kvm|grub-halt|0|-m 32M --serial null --display text @/grub-floppy.img'
+    'grub-linux|i386 boot|bt kvm|grub-linux|0|-m 128M --serial null --display text --disk $BUILD/boot.tar,ro @/grub-floppy.img'
+    'ipxe|boot|bt kvm|ipxe|0|-m 32M --serial null --display text @/ipxe.iso'
+    'gnumach|boot|bt kvm|gnumach|0|-m 32M --serial null --display text @/gnumach'
     'debian-amd64|amd64|kvm|linux64|0|-m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'
 )
 
@@ -44,7 +49,8 @@ run_case() { # a row of the table
     IFS='|' read -r name needs accels script status options <<<"$1"
     [[ $name =~ $only ]] && ! [[ -n ${NOT:-} && $name =~ $NOT ]] || return
     if [ "$needs" != - ]; then
-        lacks=$(debian_lacks "$needs")
+        # shellcheck disable=SC2086 # sets are words
+        lacks=$(debian_lacks $needs)
         if [ -n "$lacks" ]; then
             for accel in $accels; do
                 [[ " $accels_wanted " != *" $accel "* ]] ||
@@ -52,8 +58,9 @@ run_case() { # a row of the table
             done
             return
         fi
-        debian=$(debian_dir "$needs")
-        initramfs "$needs"
+        debian=$(debian_dir "${needs%% *}")
+        [ "${needs%% *}" = boot ] || initramfs "${needs%% *}"
+        [[ $options != */boot.tar* ]] || boot_tar "$debian"
     fi
     options=${options//\$BUILD/$BUILD}
     options=${options//@/$debian}

@@ -44,12 +44,18 @@ kvm_is_complete() {
 }
 
 # Sees to it that Debian's files are there; why they are not, if so.
-debian_lacks() { # ARCH
-    bash tests/guest/tools/fetch-debian.sh "$1" >/dev/null 2>"$logs/fetch.log" ||
-        tail -n 1 "$logs/fetch.log" | sed 's/^fetch-debian: //'
+debian_lacks() { # SET...
+    local set
+    for set in "$@"; do
+        bash tests/guest/tools/fetch-debian.sh "$set" >/dev/null \
+            2>"$logs/fetch.log" || {
+            tail -n 1 "$logs/fetch.log" | sed 's/^fetch-debian: //'
+            return
+        }
+    done
 }
 
-debian_dir() { # ARCH
+debian_dir() { # SET
     bash tests/guest/tools/fetch-debian.sh -q "$1"
 }
 
@@ -57,6 +63,13 @@ initramfs() { # ARCH
     [ -s "$BUILD/initramfs-$1" ] ||
         bash tests/guest/tools/make-initramfs.sh "$(debian_dir "$1")/busybox-$1" \
             "$BUILD/initramfs-$1"
+}
+
+# A disk for a boot loader that reads tar: Debian's kernel and an initramfs.
+boot_tar() { # the directory of debian_dir
+    [ "$BUILD/boot.tar" -nt "$BUILD/initramfs-i386" ] ||
+        tar -cf "$BUILD/boot.tar" -C "$1" vmlinuz-686 \
+            -C "$(realpath "$BUILD")" initramfs-i386
 }
 
 # Runs COMMAND under the typist.  Sets `why`; empty: all as expected.

@@ -10,15 +10,23 @@ cd "$(dirname "$0")/../.." || exit 1
 
 debian=
 files=()
-for arch in i386 amd64; do
-    lacks=$(debian_lacks $arch)
+for set in i386 amd64 boot; do
+    lacks=$(debian_lacks $set)
     if [ -n "$lacks" ]; then
-        skip "kvm-guests-$arch" "$lacks"
+        skip "kvm-guests-$set" "$lacks"
         continue
     fi
-    initramfs $arch
-    debian=$(debian_dir $arch)
-    files+=("$BUILD/initramfs-$arch")
+    debian=$(debian_dir $set)
+    case $set in
+    i386 | amd64)
+        initramfs $set
+        files+=("$BUILD/initramfs-$set")
+        ;;
+    boot)
+        [ ! -s "$debian/vmlinuz-686" ] || boot_tar "$debian"
+        files+=("$BUILD/boot.tar")
+        ;;
+    esac
 done
 [ -z "$debian" ] || files+=("$debian")
 

@@ -2,12 +2,13 @@
 # Fetches what the guest tests need of Debian 12, into a cache outside the
 # tree, without root and without adding an architecture to this system.
 #
-#   fetch-debian.sh [-q] [i386|amd64|all]
+#   fetch-debian.sh [-q] [i386|amd64|boot|all]
 #
 # Prints the directory, which then holds
 #
 #   vmlinuz-686 vmlinuz-686-pae memtest.bin busybox-i386     (i386)
 #   vmlinuz-amd64 busybox-amd64                              (amd64)
+#   grub-floppy.img ipxe.iso gnumach                         (boot)
 #   packages                       which package each came from
 #
 # Status: 0 all there; 69 they cannot be had now (offline); 1 anything else.
@@ -26,8 +27,8 @@ say() {
     echo "fetch-debian: $*" >&2
 }
 
-# package | file in it (first match) | name here
-contents() { # ARCH
+# package | file in it (first match; unpacked if it ends in .gz) | name here
+contents() { # SET
     case $1 in
     i386)
         echo 'linux-image-686     ./boot/vmlinuz-*          vmlinuz-686'
@@ -39,10 +40,23 @@ contents() { # ARCH
         echo 'linux-image-amd64   ./boot/vmlinuz-*          vmlinuz-amd64'
         echo 'busybox-static      ./bin/busybox             busybox-amd64'
         ;;
+    boot)
+        echo 'grub-rescue-pc  ./usr/lib/grub-rescue/*floppy.img grub-floppy.img'
+        echo 'ipxe                ./usr/lib/ipxe/ipxe.iso   ipxe.iso'
+        echo 'gnumach-image-1.8-486 ./boot/gnumach-*.gz     gnumach'
+        ;;
     esac
 }
 
-missing() { # ARCH: does anything of it lack?
+# The architecture whose packages SET is from.
+arch_of() { # SET
+    case $1 in
+    boot) echo i386 ;;
+    *) echo "$1" ;;
+    esac
+}
+
+missing() { # SET: does anything of it lack?
     local name
     while read -r _ _ name; do
         [ -s "$out/$name" ] || return 0
@@ -129,7 +143,10 @@ extract() { # DEB PATTERN NAME
     local file
     file=$(find "$work/files" -type f | sort | head -n 1)
     [ -n "$file" ] || return 1
-    mv -f "$file" "$out/.$3"
+    case $file in
+    *.gz) gunzip -c "$file" >"$out/.$3" ;;
+    *) mv -f "$file" "$out/.$3" ;;
+    esac
     mv -f "$out/.$3" "$out/$3"
 }
 
@@ -152,16 +169,17 @@ fetch_package() { # ARCH PACKAGE PATTERN NAME
     basename "$deb" | sed "s|^|$4 |" >>"$out/packages"
 }
 
-fetch_arch() { # ARCH
-    local package pattern name
-    prepare_apt "$1"
+fetch_set() { # SET
+    local package pattern name arch
+    arch=$(arch_of "$1")
+    prepare_apt "$arch"
     # A stale index makes the refresh fail, though the rest is usable: what
     # counts is whether the packages come.
-    patiently "fetching the list of Debian's $1 packages" \
+    patiently "fetching the list of Debian's $arch packages" \
         apt-get "${apt_options[@]}" update || :
     while read -r package pattern name; do
         [ -s "$out/$name" ] ||
-            fetch_package "$1" "$package" "$pattern" "$name" || return $?
+            fetch_package "$arch" "$package" "$pattern" "$name" || return $?
     done < <(contents "$1")
 }
 
@@ -171,16 +189,16 @@ if [ "${1:-}" = -q ]; then
     shift
 fi
 case ${1:-all} in
-i386 | amd64) archs=("$1") ;;
-all) archs=(i386 amd64) ;;
+i386 | amd64 | boot) sets=("$1") ;;
+all) sets=(i386 amd64 boot) ;;
 *)
-    say "usage: fetch-debian.sh [-q] [i386|amd64|all]"
+    say "usage: fetch-debian.sh [-q] [i386|amd64|boot|all]"
     exit 1
     ;;
 esac
 
-for arch in "${archs[@]}"; do
-    missing "$arch" || continue
+for set in "${sets[@]}"; do
+    missing "$set" || continue
     [ -z "$quiet" ] || exit $UNAVAILABLE
     if [ -z "$work" ]; then
         mkdir -p "$out"
@@ -190,6 +208,6 @@ for arch in "${archs[@]}"; do
         flock 8
         : >"$log"
     fi
-    fetch_arch "$arch" || exit $?
+    fetch_set "$set" || exit $?
 done
 echo "$out"

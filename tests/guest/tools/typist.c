@@ -10,6 +10,8 @@
  *
  *   within SECONDS    the limit for each wait from here on; 30 at first
  *   expect TEXT       wait until TEXT has been printed since the last wait
+ *   see TEXT          wait until a row of the terminal's screen shows TEXT; for
+ *                     programs that draw only what changed, in any order
  *   send TEXT         type TEXT and Enter
  *   key TEXT          type TEXT alone; \r \n \e \\ and \xHH are known
  *   pause SECONDS     wait, whatever is printed
@@ -22,7 +24,9 @@
  * or 124 if a wait was in vain (standard error says which), 125 for an error
  * here, 128 + N if signal N ended COMMAND.
  *
- * Not an expect: no patterns, no branches.
+ * Not an expect: no patterns, no branches.  Not a terminal: of the control
+ * sequences only CUP and ED are obeyed (ECMA-48 8.3.21, 8.3.39), and what is
+ * not ASCII is a question mark on the screen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +45,8 @@
 #define STATUS_FAILED  125
 #define SEEN_BYTES     (1u << 16)
 #define LINE_BYTES     512
+#define ROWS           25
+#define COLUMNS        80
 
 /* Where in a terminal control sequence the output is. */
 enum escape { ESCAPE_NONE, ESCAPE_STARTED, ESCAPE_CSI, ESCAPE_CHARSET };
@@ -50,6 +56,9 @@ struct typist {
     int to, from; /* -1: closed */
     FILE *transcript;
     enum escape escape;
+    unsigned params[2], nparams; /* of a CSI; others are dropped */
+    unsigned row, col;           /* of the cursor; col may be COLUMNS */
+    char screen[ROWS][COLUMNS + 1];
     double slower; /* all limits times this */
     double limit;
     size_t used;
@@ -70,11 +79,95 @@ static void die(const char *what)
     exit(STATUS_FAILED);
 }
 
+/* ---- the screen ---------------------------------------------------------- */
+
+static void clear_screen(struct typist *t)
+{
+    memset(t->screen, 0, sizeof(t->screen));
+    for (unsigned row = 0; row < ROWS; row++) {
+        memset(t->screen[row], ' ', COLUMNS);
+    }
+}
+
+static void new_line(struct typist *t)
+{
+    if (t->row < ROWS - 1) {
+        t->row++;
+        return;
+    }
+    memmove(t->screen[0], t->screen[1], (ROWS - 1) * sizeof(t->screen[0]));
+    memset(t->screen[ROWS - 1], ' ', COLUMNS);
+}
+
+static void put_cell(struct typist *t, char c)
+{
+    if (t->col == COLUMNS) {
+        t->col = 0;
+        new_line(t);
+    }
+    t->screen[t->row][t->col++] = c;
+}
+
+static void to_screen(struct typist *t, char c)
+{
+    unsigned byte = (unsigned char)c;
+
+    if (c == '\r') {
+        t->col = 0;
+    } else if (c == '\n') {
+        new_line(t);
+    } else if (c == '\b') {
+        t->col -= t->col > 0;
+    } else if (byte >= 0xc0) { /* the first byte of several, UTF-8 */
+        put_cell(t, '?');
+    } else if (byte >= ' ' && byte < 0x7f) {
+        put_cell(t, c);
+    }
+}
+
+static void end_csi(struct typist *t, char final)
+{
+    unsigned row = t->params[0], col = t->params[1];
+
+    if (final == 'H') {
+        t->row = row > 0 ? row - 1 : 0;
+        t->col = col > 0 ? col - 1 : 0;
+        t->row = t->row < ROWS ? t->row : ROWS - 1;
+        t->col = t->col < COLUMNS ? t->col : COLUMNS - 1;
+    } else if (final == 'J' && row == 2) {
+        clear_screen(t);
+    }
+}
+
+static void csi_param(struct typist *t, char c)
+{
+    if (c == ';') {
+        t->nparams++;
+    } else if (c >= '0' && c <= '9' && t->nparams < 2) {
+        unsigned *p = &t->params[t->nparams];
+
+        *p = (*p * 10 + (unsigned)(c - '0')) % 10000;
+    }
+}
+
+static bool on_screen(const struct typist *t, const char *text)
+{
+    for (unsigned row = 0; row < ROWS; row++) {
+        if (strstr(t->screen[row], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what is printed ----------------------------------------------------- */
+
 /* Is C for people, or part of a control sequence (ECMA-48)? */
 static bool printable(struct typist *t, char c)
 {
     switch (t->escape) {
     case ESCAPE_STARTED:
+        t->params[0] = t->params[1] = t->nparams = 0;
         t->escape = c == '['                           ? ESCAPE_CSI
                     : c == '(' || c == ')' || c == '#' ? ESCAPE_CHARSET
                                                        : ESCAPE_NONE;
@@ -82,6 +175,9 @@ static bool printable(struct typist *t, char c)
     case ESCAPE_CSI:
         if (c >= '@' && c <= '~') {
             t->escape = ESCAPE_NONE;
+            end_csi(t, c);
+        } else {
+            csi_param(t, c);
         }
         return false;
     case ESCAPE_CHARSET:
@@ -94,6 +190,7 @@ static bool printable(struct typist *t, char c)
         t->escape = ESCAPE_STARTED;
         return false;
     }
+    to_screen(t, c);
     return c != '\r' && c != '\0';
 }
 
@@ -166,6 +263,28 @@ static bool expect(struct typist *t, const char *text, int line)
     }
 }
 
+/* Like expect(), of the screen; what was printed until then is forgotten. */
+static bool see(struct typist *t, const char *text, int line)
+{
+    double until = now() + t->limit;
+
+    while (!on_screen(t, text)) {
+        if (!listen_until(t, until)) {
+            fprintf(stderr, "typist: line %d: ended without \"%s\"\n", line,
+                    text);
+            return false;
+        }
+        if (now() > until) {
+            fprintf(stderr, "typist: line %d: did not see \"%s\" in %.0f s\n",
+                    line, text, t->limit);
+            return false;
+        }
+    }
+    t->used = 0;
+    t->seen[0] = 0;
+    return true;
+}
+
 static void pause_for(struct typist *t, double seconds)
 {
     double until = now() + seconds;
@@ -223,6 +342,9 @@ static bool do_step(struct typist *t, char *step, int line)
     if (!strcmp(step, "expect")) {
         return expect(t, arg, line);
     }
+    if (!strcmp(step, "see")) {
+        return see(t, arg, line);
+    }
     if (!strcmp(step, "send")) {
         type(t, arg, strlen(arg));
         type(t, "\r", 1);
@@ -257,7 +379,7 @@ static bool play(struct typist *t, FILE *script)
 
 static void start(struct typist *t, bool pipes, char **argv)
 {
-    struct winsize size = {.ws_row = 25, .ws_col = 80};
+    struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
     int in[2], out[2];
 
     if (!pipes) {
@@ -353,6 +475,7 @@ int main(int argc, char **argv)
         die(argv[optind]);
     }
     signal(SIGPIPE, SIG_IGN);
+    clear_screen(&t);
     start(&t, pipes, argv + optind + 1);
     return finish(&t, play(&t, script));
 }
