@@ -10,6 +10,7 @@
 #include "vmm/exit_status.h"
 #include "vmm/machine/machine.h"
 #include "vmm/view/explain.h"
+#include "vmm/view/view_docs.h"
 
 static void exits_md(struct strbuf *out)
 {
@@ -69,7 +70,8 @@ static const struct {
     {"ringside.1", cli_man_page},   {"ringside.bash", cli_completion},
     {"options.md", cli_options_md}, {"exit-status.md", cli_exit_status_md},
     {"exits.md", exits_md},         {"devices.md", devices_md},
-    {"packets.md", gdb_packets_md}, {"explain.md", explain_md},
+    {"packets.md", gdb_packets_md}, {"views.md", view_docs_md},
+    {"explain.md", explain_md},
 };
 
 static int write_page(const char *dir, const char *file, const char *text)

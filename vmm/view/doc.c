@@ -209,7 +209,11 @@ void doc_columns_init(struct doc_columns *c, const struct doc *doc,
          s = strtok_r(NULL, ",", &save)) {
         assert(c->count < DOC_COLUMNS_MAX);
         c->hidden[c->count] = s[0] == '!';
-        c->name[c->count] = s + (s[0] == '!');
+        c->name[c->count] = c->key[c->count] = s + (s[0] == '!');
+        if (strchr(s, '=')) {
+            c->key[c->count] = strchr(s, '=') + 1;
+            *strchr(s, '=') = '\0';
+        }
         c->width[c->count++] = doc_width(s);
     }
     measure(doc, table + 1, c);
@@ -369,6 +373,17 @@ static void json_string(struct strbuf *out, const char *text)
     strbuf_putc(out, '"');
 }
 
+static void json_key(struct strbuf *out, const char *name)
+{
+    size_t at = out->len;
+
+    json_string(out, name);
+    for (; at < out->len; at++)
+        if (out->text[at] == ' ')
+            out->text[at] = '_';
+    strbuf_putc(out, ':');
+}
+
 static void json_value(struct strbuf *out, const struct doc_item *it)
 {
     if (it->json)
@@ -400,8 +415,7 @@ static size_t json_table(const struct doc *doc, size_t at, struct strbuf *out)
         if (it->kind != DOC_CELL)
             break;
         strbuf_puts(out, first ? "" : ",");
-        json_string(out, c.name[column++]);
-        strbuf_putc(out, ':');
+        json_key(out, c.key[column++]);
         json_value(out, it);
         first = false;
     }
@@ -437,8 +451,7 @@ void doc_json(const struct doc *doc, struct strbuf *out)
             continue;
         }
         strbuf_putc(out, ',');
-        json_string(out, it->name);
-        strbuf_putc(out, ':');
+        json_key(out, it->name);
         if (it->kind == DOC_TABLE) {
             at = json_table(doc, at, out);
         } else {

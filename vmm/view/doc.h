@@ -9,7 +9,8 @@
  *   doc_note(doc, "...");
  *
  * Names are JSON keys as well as what the text shows.  A column whose name
- * begins with ! is for JSON and figures alone.
+ * begins with ! is for JSON and figures alone; "shown=key" has another name in
+ * JSON.  A key's spaces become underscores.
  */
 #ifndef VMM_VIEW_DOC_H
 #define VMM_VIEW_DOC_H
@@ -106,8 +107,9 @@ void doc_write(const struct doc *doc, enum doc_form form, struct strbuf *out);
 struct doc_columns {
     char *copy; /* the names, cut apart; owned */
     const char *name[DOC_COLUMNS_MAX];
-    bool hidden[DOC_COLUMNS_MAX];  /* its name began with ! */
-    size_t width[DOC_COLUMNS_MAX]; /* of the widest text, in characters */
+    const char *key[DOC_COLUMNS_MAX]; /* in JSON */
+    bool hidden[DOC_COLUMNS_MAX];     /* its name began with ! */
+    size_t width[DOC_COLUMNS_MAX];    /* of the widest text, in characters */
     size_t count;
 };
 void doc_columns_init(struct doc_columns *c, const struct doc *doc,

@@ -56,7 +56,7 @@ bool view_block(const struct view_ctx *ctx, int argc, char **argv,
               b.user ? "user" : "supervisor");
     doc_field(doc, "host", "%#llx, %u bytes", (unsigned long long)b.host_pc,
               b.host_len);
-    doc_table(doc, "code", "address,guest and host code,why");
+    doc_table(doc, "code", "address,guest and host code=code,why");
     for (unsigned i = 0; i < b.insns; i++) {
         put_guest_insn(ctx, doc, &b.insn[i]);
         put_host_insns(doc, &b, &b.insn[i]);

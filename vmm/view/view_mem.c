@@ -64,7 +64,7 @@ bool view_disasm(const struct view_ctx *ctx, int argc, char **argv,
     if (!view_arg(ctx, argc, argv, 1, x86_code_base(&st) + st.rip, &gla, doc) ||
         !view_arg(ctx, argc, argv, 2, 16, &count, doc))
         return false;
-    doc_table(doc, "code", " ,address,symbol,bytes,instruction");
+    doc_table(doc, "code", " =at,address,symbol,bytes,instruction");
     for (uint64_t i = 0; i < count && i < 10000; i++) {
         uint8_t bytes[15];
         char text[128];
@@ -291,7 +291,7 @@ static void look_through(const struct view_ctx *ctx, uint64_t value,
         uint64_t next = 0;
 
         describe(ctx, value, &what);
-        if (what.len || value < 4096 ||
+        if (what.len || value < 4096 || value % size ||
             vm_read_gla(ctx->vm, value, &next, size) < size)
             break;
         strbuf_printf(out, "-> %0*llx ", (int)size * 2,
