@@ -50,7 +50,7 @@ struct kvm_survey {
     bool injection;      /* KVM_INTERRUPT reaches a handler */
     bool single_step;    /* KVM_GUESTDBG_SINGLESTEP stops after one */
     bool complete;       /* all of the above */
-    bool breakpoints;    /* debug registers stop a guest */
+    bool breakpoints;    /* debug registers stop a guest, and let it go on */
     double insns_per_s;  /* in a loop of three instructions; 0: not measured */
     double exit_ns;      /* one OUT, there and back; 0: not measured */
     char why[160];       /* what is missing, in one line; "" when complete */

@@ -154,5 +154,11 @@ void kvm_check_missing(char *why, size_t len);
 /* kvm_stats.c */
 void kvm_stats_init(struct kvm_accel *k);
 void kvm_stats_fini(struct kvm_accel *k);
+/* FD is F's from now on.  0; -EPROTO, and closed: not such a file. */
+int kvm_stats_open(struct kvm_stats_file *f, int fd);
+void kvm_stats_close(struct kvm_stats_file *f);
+/* All numbers of F behind the *N in *LIST, which grows.  0 or -errno. */
+int kvm_stats_append(const struct kvm_stats_file *f, struct kvm_stat **list,
+                     int *n);
 void kvm_dump(struct vcpu *vcpu, struct strbuf *out);
 #endif

@@ -4,6 +4,7 @@
  * new one needs no change here.  virt/kvm/api.rst 4.133.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,29 +15,34 @@
 /* More than any kernel has; a wrong header must not make us allocate. */
 #define STATS_DESC_MAX   1024u
 #define STATS_VALUES_MAX 256u
+#define STATS_NAME_MAX   256u
 
 static bool read_all(int fd, void *buf, size_t len, off_t at)
 {
     return pread(fd, buf, len, at) == (ssize_t)len;
 }
 
-static bool open_file(struct kvm_stats_file *f, int owner)
+int kvm_stats_open(struct kvm_stats_file *f, int fd)
 {
     size_t len;
 
-    f->fd = ioctl(owner, KVM_GET_STATS_FD, NULL);
-    if (f->fd < 0)
-        return false;
-    if (!read_all(f->fd, &f->header, sizeof(f->header), 0) ||
-        f->header.num_desc > STATS_DESC_MAX || f->header.name_size > 256)
-        return false;
+    f->fd = fd;
+    f->desc = NULL;
+    if (!read_all(fd, &f->header, sizeof(f->header), 0) ||
+        f->header.num_desc == 0 || f->header.num_desc > STATS_DESC_MAX ||
+        f->header.name_size == 0 || f->header.name_size > STATS_NAME_MAX)
+        goto bad;
     f->desc_size = sizeof(struct kvm_stats_desc) + f->header.name_size;
     len = f->desc_size * f->header.num_desc;
     f->desc = malloc(len);
-    return f->desc && read_all(f->fd, f->desc, len, f->header.desc_offset);
+    if (f->desc && read_all(fd, f->desc, len, f->header.desc_offset))
+        return 0;
+bad:
+    kvm_stats_close(f);
+    return -EPROTO;
 }
 
-static void close_file(struct kvm_stats_file *f)
+void kvm_stats_close(struct kvm_stats_file *f)
 {
     if (f->fd >= 0)
         close(f->fd);
@@ -50,16 +56,18 @@ void kvm_stats_init(struct kvm_accel *k)
     const int owner[] = {k->vm_fd, k->vcpu_fd};
 
     for (unsigned i = 0; i < ARRAY_SIZE(owner); i++) {
+        int fd = ioctl(owner[i], KVM_GET_STATS_FD, NULL);
+
         k->stats[i].vcpu = i == 1;
-        if (!open_file(&k->stats[i], owner[i]))
-            close_file(&k->stats[i]);
+        if (fd >= 0)
+            (void)kvm_stats_open(&k->stats[i], fd); /* without, if it fails */
     }
 }
 
 void kvm_stats_fini(struct kvm_accel *k)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(k->stats); i++)
-        close_file(&k->stats[i]);
+        kvm_stats_close(&k->stats[i]);
 }
 
 static const char *unit_name(uint32_t flags)
@@ -93,16 +101,18 @@ static struct kvm_stat *append(struct kvm_stat **list, int *n)
     return &(*list)[(*n)++];
 }
 
-static int read_desc(const struct kvm_stats_file *f,
-                     const struct kvm_stats_desc *d, struct kvm_stat **list,
-                     int *n)
+static int read_desc(const struct kvm_stats_file *f, unsigned index,
+                     struct kvm_stat **list, int *n)
 {
+    const char *at = f->desc + index * f->desc_size;
     uint64_t value[STATS_VALUES_MAX];
-    const char *name = (const char *)d + sizeof(*d);
-    unsigned size = d->size < STATS_VALUES_MAX ? d->size : STATS_VALUES_MAX;
+    struct kvm_stats_desc d;
+    unsigned size;
 
+    memcpy(&d, at, sizeof(d));
+    size = d.size < STATS_VALUES_MAX ? d.size : STATS_VALUES_MAX;
     if (!read_all(f->fd, value, size * sizeof(value[0]),
-                  (off_t)f->header.data_offset + d->offset))
+                  (off_t)f->header.data_offset + d.offset))
         return -EIO;
     for (unsigned i = 0; i < size; i++) {
         struct kvm_stat *s = append(list, n);
@@ -110,40 +120,44 @@ static int read_desc(const struct kvm_stats_file *f,
         if (!s)
             return -ENOMEM;
         *s = (struct kvm_stat){
-            .unit = unit_name(d->flags),
-            .exponent = d->exponent,
-            .kind = (enum kvm_stat_kind)(d->flags & KVM_STATS_TYPE_MASK),
+            .unit = unit_name(d.flags),
+            .exponent = d.exponent,
+            .kind = (enum kvm_stat_kind)(d.flags & KVM_STATS_TYPE_MASK),
             .bucket = i,
             .vcpu = f->vcpu,
             .value = value[i],
         };
-        strncpy(s->name, name, sizeof(s->name) - 1);
+        snprintf(s->name, sizeof(s->name), "%.*s", (int)f->header.name_size,
+                 at + sizeof(d));
     }
     return 0;
+}
+
+int kvm_stats_append(const struct kvm_stats_file *f, struct kvm_stat **list,
+                     int *n)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; f->fd >= 0 && i < f->header.num_desc && ret == 0; i++)
+        ret = read_desc(f, i, list, n);
+    return ret;
 }
 
 int kvm_stats_read(const struct vcpu *vcpu, struct kvm_stat **out)
 {
     const struct kvm_accel *k = kvm_of(vcpu);
-    int n = 0, ret;
+    int n = 0, ret = 0;
 
     *out = NULL;
     if (vcpu->ops != &accel_kvm || !k)
         return -ENOTSUP;
-    for (unsigned i = 0; i < ARRAY_SIZE(k->stats); i++) {
-        const struct kvm_stats_file *f = &k->stats[i];
-
-        for (unsigned d = 0; f->fd >= 0 && d < f->header.num_desc; d++) {
-            ret = read_desc(f, (const void *)(f->desc + d * f->desc_size), out,
-                            &n);
-            if (ret < 0) {
-                free(*out);
-                *out = NULL;
-                return ret;
-            }
-        }
-    }
-    return n ? n : -ENOTSUP;
+    for (unsigned i = 0; i < ARRAY_SIZE(k->stats) && ret == 0; i++)
+        ret = kvm_stats_append(&k->stats[i], out, &n);
+    if (ret == 0 && n > 0)
+        return n;
+    free(*out);
+    *out = NULL;
+    return ret < 0 ? ret : -ENOTSUP;
 }
 
 bool kvm_stat_is_count(const struct kvm_stat *stat)

@@ -336,21 +336,35 @@ static void say_missing(struct kvm_survey *s)
                  n ? ", " : "this KVM cannot do ", "single-stepping");
 }
 
+static bool stops(struct patient *p, enum debug_hit hit, unsigned offset)
+{
+    struct vm_exit e;
+
+    return run(p, &e) && e.kind == VM_EXIT_DEBUG && e.u.debug.hits == hit &&
+           e.rip == AT_CODE + offset;
+}
+
+/* A breakpoint that is left by way of RF, and a write that is watched. */
 bool kvm_check_breakpoints(void)
 {
-    static const struct debug_bp bp = {.addr = AT_CODE + 3};
+    static const uint8_t code[] = {
+        0x90,                               /* nop */
+        0xa3, AT_PAGE & 0xff, AT_PAGE >> 8, /* mov [AT_PAGE], ax */
+        0xeb, 0xfe,                         /* jmp . */
+    };
+    static const struct debug_bp bp = {.addr = AT_CODE + 1};
+    static const struct debug_wp wp = {.gla = AT_PAGE, .len = 2, .write = true};
     const struct debug_ctl ctl = {
-        .bps = 1, .bp = &bp, .stop_icount = UINT64_MAX};
+        .bps = 1, .bp = &bp, .wps = 1, .wp = &wp, .stop_icount = UINT64_MAX};
     struct patient p;
-    struct vm_exit e;
     bool ok;
 
     if (admit(&p) < 0)
         return false;
     kvm_of(&p.vcpu)->hw_bp = HW_BP_WORK; /* that is the question */
-    ok = load(&p, start_real, code_loop, sizeof(code_loop)) &&
-         accel_kvm.set_debug(&p.vcpu, &ctl) == 0 && run(&p, &e) &&
-         e.kind == VM_EXIT_DEBUG && e.rip == AT_CODE + 3;
+    ok = load(&p, start_real, code, sizeof(code)) &&
+         accel_kvm.set_debug(&p.vcpu, &ctl) == 0 &&
+         stops(&p, DEBUG_HIT_BREAKPOINT, 1) && stops(&p, DEBUG_HIT_WATCH, 4);
     discharge(&p);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* Stepping, breakpoints, watchpoints; and the guest's own debugging. */
 #include "tests/unit/accel/kvm/kvm_guest.h"
+#include "vmm/accel/kvm/kvm_impl.h"
 
 static const uint8_t straight[] = {
     0xb8, 1,    0,    0,    0,          /* 00 mov eax, 1 */
@@ -268,6 +269,120 @@ static void the_guests_own_breakpoint_works(void **unused)
     guest_fini(&g);
 }
 
+/* ---- in the processor's registers, where they work ----------------------- */
+
+/* Of all modes real mode is enough for it: a partial KVM has that. */
+static const uint8_t straight16[] = {
+    0xb8, 1,    0,             /* 00 mov ax, 1 */
+    0xa3, 0,    0xa0,          /* 03 mov [0a000h], ax */
+    0x40,                      /* 06 inc ax */
+    0xc6, 0x06, 3,    0xa0, 7, /* 07 mov byte [0a003h], 7 */
+    0xa1, 0,    0xa0,          /* 0c mov ax, [0a000h] */
+    0x90, 0x90, 0x90, 0x90,    /* 0f nop... */
+    0xf4,                      /* 13 hlt */
+};
+
+static void start_in_registers(struct guest *g, struct debug_ctl ctl)
+{
+    struct kvm_survey s;
+
+    if (kvm_survey(&s) < 0 || !s.breakpoints) {
+        printf("skipped: debug registers do not work in a guest here\n");
+        skip();
+    }
+    guest_init(g);
+    guest_enter(g, GUEST_REAL, straight16, sizeof(straight16));
+    debug(g, ctl);
+    assert_false(kvm_of(&g->vcpu)->soft);
+}
+
+static void registers_hold_four_breakpoints(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x13, false},
+                                         {GUEST_CODE + 0x07, false},
+                                         {GUEST_CODE, false},
+                                         {GUEST_CODE + 0x06, false}};
+    struct guest g;
+
+    (void)unused;
+    start_in_registers(&g, (struct debug_ctl){.bps = 4, .bp = bp});
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0);
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x06);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RAX] & 0xffff, 1);
+    assert_int_equal(g.st.dr[7], 0x400); /* the guest sees none of it */
+    assert_int_equal(g.st.dr[0], 0);
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x07);
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x13);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+static void registers_watch_writes(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xa003, 1, false, true},
+                                         {0xa000, 2, false, true}};
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x06, false}};
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    start_in_registers(
+        &g, (struct debug_ctl){.wps = 2, .wp = wp, .bps = 1, .bp = bp});
+    e = guest_run(&g); /* the write, and behind it the breakpoint */
+    assert_int_equal(e.kind, VM_EXIT_DEBUG);
+    assert_true(e.u.debug.hits & DEBUG_HIT_WATCH);
+    assert_int_equal(e.u.debug.gla, 0xa000);
+    assert_true(e.u.debug.write);
+    assert_int_equal(e.rip, GUEST_CODE + 0x06);
+    if (!(e.u.debug.hits & DEBUG_HIT_BREAKPOINT))
+        expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x06);
+    e = guest_run(&g);
+    assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
+    assert_int_equal(e.u.debug.gla, 0xa003);
+    assert_int_equal(e.rip, GUEST_CODE + 0x0c);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT); /* not for the read */
+    guest_fini(&g);
+}
+
+/* Three bytes take two registers; a register cannot watch reads alone. */
+static void registers_watch_reads_and_writes(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xa001, 3, true, true}};
+    struct guest g;
+
+    (void)unused;
+    start_in_registers(&g, (struct debug_ctl){.wps = 1, .wp = wp});
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x06);
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x0c);
+    expect_debug(&g, DEBUG_HIT_WATCH, 0x0f);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    guest_fini(&g);
+}
+
+/* The guest's DR0 to DR7 are its own, also while ours are in the processor. */
+static void the_guest_keeps_its_registers_meanwhile(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 0x06, false}};
+    struct guest g;
+
+    (void)unused;
+    start_in_registers(&g, (struct debug_ctl){.bps = 1, .bp = bp});
+    g.st.dr[0] = 0x1234;
+    g.st.dr[3] = 0x5678;
+    g.st.dr[7] = 0x4c1;
+    assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 0x06);
+    guest_get(&g);
+    assert_int_equal(g.st.dr[0], 0x1234);
+    assert_int_equal(g.st.dr[3], 0x5678);
+    assert_int_equal(g.st.dr[7], 0x4c1);
+    guest_fini(&g);
+}
+
+/* ---- on the way into handlers ---------------------------------------------
+ */
+
 static void a_step_into_a_fault_ends_in_its_handler(void **unused)
 {
     struct guest g;
@@ -360,6 +475,10 @@ int main(void)
         cmocka_unit_test(watchpoints_have_no_limit_in_32_bit_code),
         cmocka_unit_test(the_guests_own_trap_flag_works),
         cmocka_unit_test(the_guests_own_breakpoint_works),
+        cmocka_unit_test(registers_hold_four_breakpoints),
+        cmocka_unit_test(registers_watch_writes),
+        cmocka_unit_test(registers_watch_reads_and_writes),
+        cmocka_unit_test(the_guest_keeps_its_registers_meanwhile),
         cmocka_unit_test(a_step_into_a_fault_ends_in_its_handler),
         cmocka_unit_test(a_step_takes_an_interrupt_unless_told_not_to),
         cmocka_unit_test(a_step_over_a_newer_instruction),
