@@ -22,7 +22,8 @@ static const char intro[] =
     "The JSON is one object: `view` is the name, `notes` a list of lines for "
     "people, and\nthe keys below. A key of a list is one of each object in "
     "that list. Keys that have\nnothing to say are left out, a `*` stands for "
-    "any characters, `hex` is text in\nhexadecimal with or without 0x. A view "
+    "any characters, a `?` for one, `hex` is text in\nhexadecimal with or "
+    "without 0x. A view "
     "that cannot be made has a note saying why,\nand the exit status is 2. "
     "Keys are added over time and never change meaning.\n";
 

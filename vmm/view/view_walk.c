@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/machine/machine.h"
+#include "vmm/view/fault.h"
 #include "vmm/view/views.h"
 #include "vmm/x86/text.h"
 
@@ -33,43 +34,18 @@ struct walk {
 /* ---- whose access ----------------------------------------------------------
  */
 
-/* Is the guest at the first instruction of its #PF handler? */
-static bool at_handler(const struct view_ctx *ctx, const struct x86_state *st,
-                       uint32_t *error)
-{
-    unsigned size = st->efer & X86_EFER_LMA ? 16 : 8;
-    uint64_t gate[2] = {0, 0}, offset, sp = st->gpr[X86_RSP];
-
-    if (vm_read_gla(ctx->vm, st->idt.base + size * X86_PF, gate, size) < size ||
-        !(gate[0] >> 47 & 1))
-        return false;
-    offset = (gate[0] & 0xffff) | (gate[0] >> 32 & 0xffff0000) | gate[1] << 32;
-    if (size == 8)
-        sp = (uint32_t)(sp + st->seg[X86_SS].base);
-    return st->rip == offset &&
-           vm_read_gla(ctx->vm, sp, error, sizeof(*error)) == sizeof(*error);
-}
-
 /* The error code of the page fault of GLA that the guest has stopped at. */
 static bool fault_at_hand(const struct view_ctx *ctx,
                           const struct x86_state *st, uint64_t gla,
                           uint32_t *error)
 {
     const struct debug_stop *s = ctx->dbg ? debug_last_stop(ctx->dbg) : NULL;
+    struct fault_cause fault;
 
-    if (!s || s->reason == DEBUG_REASON_NONE)
+    if (!fault_at_stop(ctx->vm, st, s, &fault))
         return false;
-    if (s->reason == DEBUG_REASON_CATCH && s->exit.kind == VM_EXIT_EXCEPTION &&
-        s->exit.u.exception.vector == X86_PF) {
-        *error = s->exit.u.exception.error;
-        return s->exit.u.exception.cr2 == gla;
-    }
-    for (unsigned i = s->causes; i-- > 0;)
-        if (s->cause[i].vector == X86_PF && s->cause[i].cr2 == gla) {
-            *error = s->cause[i].error;
-            return true;
-        }
-    return st->cr2 == gla && at_handler(ctx, st, error);
+    *error = fault.error;
+    return fault.vector == X86_PF && fault.cr2 == gla;
 }
 
 static void set_access(struct walk *v, const struct view_ctx *ctx, uint64_t gla,
