@@ -126,15 +126,20 @@ struct bt_insn {
     uint16_t host, guest; /* offsets from the block's start */
     uint8_t len;          /* guest bytes */
     uint8_t why;          /* enum bt_reason */
-    uint8_t ends : 1;     /* a call-out that does not come back here */
-    uint8_t
-        swapped : 3; /* its access finds AX (1) to BX (4) with halves swapped */
-    uint8_t seg_load; /* BT_SEG_LOAD(): done without decoding; 0: no */
+    bool ends;            /* a call-out that does not come back here */
+    union {
+        uint8_t seg_load; /* BT_SEG_LOAD(): done without decoding; 0: no */
+        uint8_t undo;     /* no call-out: what a fault of its access undoes */
+    };
 };
 /* MOV to or POP of a segment register, from GPR or BT_SEG_POP. */
 #define BT_SEG_LOAD(seg, gpr) ((uint8_t)(0x80u | (seg) << 4 | (gpr)))
 #define BT_SEG_POP            8u /* of a doubleword */
 #define BT_SEG_POP16          9u
+/* Undo: exchange the halves of AX, CX, DX or BX; ESI is in R8, EDI in R9. */
+#define BT_UNDO_SWAP(gpr) ((uint8_t)(4u | (gpr)))
+#define BT_UNDO_RSI       8u
+#define BT_UNDO_RDI       16u
 
 struct bt_slot {      /* a direct branch that may be chained */
     uint32_t patch;   /* cache offset of the rel32 */
@@ -199,6 +204,7 @@ struct bt_cache {
 struct bt_signal {
     int signo;
     uint64_t pc, addr;
+    uint64_t r8, r9;
     bool write;
 };
 

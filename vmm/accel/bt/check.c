@@ -256,6 +256,30 @@ static bool is_limit(int64_t disp)
            disp % (int)sizeof(uint64_t) == 0;
 }
 
+/*
+ * RSI or RDI point into the window: what may come before they are offsets
+ * again is a computation with R8D to R11D, or a 32-bit MOV to one of them.
+ */
+static bool pointer_leaves(struct check *c)
+{
+    const ZydisDecodedOperand *dst = &c->op[0], *src = &c->op[1];
+    ZydisRegister r = dst->reg.value;
+
+    if (dst->type != ZYDIS_OPERAND_TYPE_REGISTER)
+        return false;
+    if (c->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
+        (r == ZYDIS_REGISTER_ESI || r == ZYDIS_REGISTER_EDI)) {
+        bool *pointer =
+            r == ZYDIS_REGISTER_ESI ? &c->rsi_window : &c->rdi_window;
+        *pointer = false;
+        return src->type == ZYDIS_OPERAND_TYPE_REGISTER;
+    }
+    return ((r >= ZYDIS_REGISTER_R8D && r <= ZYDIS_REGISTER_R11D) ||
+            (r >= ZYDIS_REGISTER_R8W && r <= ZYDIS_REGISTER_R11W)) &&
+           (c->insn.mnemonic == ZYDIS_MNEMONIC_MOV ||
+            c->insn.mnemonic == ZYDIS_MNEMONIC_NOT || is_lea(c));
+}
+
 /* Follows what R10, RSI and RDI hold.  False: a pointer would be left over. */
 static bool follow(struct check *c)
 {
@@ -270,18 +294,8 @@ static bool follow(struct check *c)
         c->rdi_window |= dst->reg.value == ZYDIS_REGISTER_RDI;
         return true;
     }
-    if (pointers && !is_string(c)) {
-        if (c->insn.mnemonic != ZYDIS_MNEMONIC_MOV ||
-            (dst->reg.value != ZYDIS_REGISTER_ESI &&
-             dst->reg.value != ZYDIS_REGISTER_EDI) ||
-            src->reg.value != dst->reg.value)
-            return false;
-        if (dst->reg.value == ZYDIS_REGISTER_ESI)
-            c->rsi_window = false;
-        else
-            c->rdi_window = false;
-        return true;
-    }
+    if (pointers && !is_string(c) && !pointer_leaves(c))
+        return false;
     if (to_r10 && src->type == ZYDIS_OPERAND_TYPE_MEMORY) {
         int64_t disp = src->mem.disp.value;
         if (is_lea(c) && src->mem.base == ZYDIS_REGISTER_R10 &&

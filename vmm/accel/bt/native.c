@@ -382,16 +382,22 @@ static bool out_fault(struct bt *bt, struct at *at, uint32_t gla)
 /* A signal in the middle of instruction AT: its registers as before it. */
 static void undo_part(struct bt *bt, const struct at *at)
 {
-    unsigned swapped = bt_tb_insn(bt, at->tb, at->i)->swapped;
+    unsigned undo = bt_tb_insn(bt, at->tb, at->i)->undo;
     uint64_t *gpr = bt_st(bt)->gpr;
 
     /* A string instruction leaves pointers into the window. */
     gpr[X86_RSI] = (uint32_t)gpr[X86_RSI];
     gpr[X86_RDI] = (uint32_t)gpr[X86_RDI];
-    if (swapped && !bt_is_limit(bt, bt->signal.addr)) {
-        uint64_t *r = &gpr[swapped - 1];
+    if (bt_is_limit(bt, bt->signal.addr))
+        return; /* that was checked before anything changed */
+    if (undo & BT_UNDO_SWAP(0)) {
+        uint64_t *r = &gpr[undo & 3];
         *r = (*r & ~0xffffull) | (*r & 0xff) << 8 | (*r >> 8 & 0xff);
     }
+    if (undo & BT_UNDO_RSI)
+        gpr[X86_RSI] = (uint32_t)bt->signal.r8;
+    if (undo & BT_UNDO_RDI)
+        gpr[X86_RDI] = (uint32_t)bt->signal.r9;
 }
 
 static bool out_signal(struct bt *bt, struct at *at)
@@ -513,6 +519,8 @@ bool bt_native_signal(void *opaque, int sig, siginfo_t *info, void *ucontext)
         .signo = sig,
         .pc = pc,
         .addr = (uint64_t)info->si_addr,
+        .r8 = (uint64_t)reg[REG_R8],
+        .r9 = (uint64_t)reg[REG_R9],
         .write = reg[REG_ERR] & PF_WRITE,
     };
     bt->cpu->exit_info = (uint32_t)BT_EXIT_SIGNAL << BT_EXIT_KIND_SHIFT;

@@ -313,7 +313,7 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         x->code = page + offset;
         rec = record(x);
         x->sti = false;
-        x->seg_load = x->swapped = 0;
+        x->seg_load = x->undo = 0;
         ask(x, page_gpa + offset);
         flow = translate_insn(x, BT_PAGE - offset);
         if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES &&
@@ -324,8 +324,10 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         rec->len = x->insn.length;
         rec->why = (uint8_t)x->why;
         rec->ends = flow == XLAT_CALLOUT_END;
-        rec->seg_load = flow == XLAT_CALLOUT ? x->seg_load : 0;
-        rec->swapped = flow == XLAT_NEXT ? x->swapped & 7u : 0;
+        if (flow == XLAT_CALLOUT)
+            rec->seg_load = x->seg_load;
+        else if (flow == XLAT_NEXT)
+            rec->undo = x->undo;
         if (flow >= XLAT_CALLOUT) {
             xlat_callout_code(x);
             x->x87_ready = x->sse_ready = false;

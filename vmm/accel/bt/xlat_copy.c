@@ -155,7 +155,7 @@ static enum xlat_flow emit_swapped(struct xlat *x, struct emit_insn *in)
     swap_halves(x, reg);
     emit_insn(&x->e, in);
     swap_halves(x, reg);
-    x->swapped = (uint8_t)(1 + reg);
+    x->undo = BT_UNDO_SWAP(reg);
     return XLAT_NEXT;
 }
 

@@ -1,4 +1,4 @@
-/* Control flow, the stack, strings, and flags that are not arithmetic. */
+/* Control flow, the stack, and flags that are not arithmetic. */
 #include "vmm/accel/bt/xlat.h"
 
 #define SIZE(x) ((x)->insn.operand_width / 8u)
@@ -406,71 +406,5 @@ enum xlat_flow xlat_rdtsc(struct xlat *x)
     emit_rm(&x->e, 0x8b, HOST_RAX, HOST_R10);
     xlat_count(x, BT_INLINE_RDTSC);
     x->why = BT_REASON_TIME;
-    return XLAT_NEXT;
-}
-
-/* ---- strings ------------------------------------------------------------ */
-
-static bool uses(const struct xlat *x, ZydisRegister reg)
-{
-    for (unsigned i = 0; i < x->insn.operand_count; i++)
-        if (x->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-            x->op[i].mem.base == reg)
-            return true;
-    return false;
-}
-
-static bool flat_source(const struct xlat *x)
-{
-    for (unsigned i = 0; i < x->insn.operand_count; i++)
-        if (x->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-            (x->op[i].mem.segment == ZYDIS_REGISTER_CS ||
-             x->op[i].mem.segment == ZYDIS_REGISTER_FS ||
-             x->op[i].mem.segment == ZYDIS_REGISTER_GS))
-            return false;
-    return true;
-}
-
-static void window_pointer(struct xlat *x, enum host_reg reg)
-{
-    struct emit_mem m = {
-        .base = HOST_R14, .index = (int)reg, .scale = 1, .disp = 0};
-
-    emit_load64(&x->e, 0x8d, reg, m);
-}
-
-/*
- * With RSI and RDI as pointers into the window, cut back to 32 bits behind
- * the instruction; when it faults, bt_native_signal's caller does that.  The
- * window's base has no low bits, and its guards stop what runs over the edge.
- */
-enum xlat_flow xlat_string(struct xlat *x)
-{
-    bool rsi = uses(x, ZYDIS_REGISTER_ESI), rdi = uses(x, ZYDIS_REGISTER_EDI);
-    uint8_t repeat = 0;
-
-    if (x->insn.meta.category != ZYDIS_CATEGORY_STRINGOP)
-        return xlat_fpu(x);
-    if (x->insn.address_width != 32 || (x->mode.flags & BT_MODE_CHECKED) ||
-        !flat_source(x))
-        return XLAT_CALLOUT;
-    if (rsi)
-        window_pointer(x, HOST_RSI);
-    if (rdi)
-        window_pointer(x, HOST_RDI);
-    for (unsigned i = 0; i < x->insn.raw.prefix_count; i++) {
-        uint8_t p = x->insn.raw.prefixes[i].value;
-        repeat = p == 0xf2 || p == 0xf3 ? p : repeat;
-    }
-    if (SIZE(x) == 2)
-        emit_byte(&x->e, 0x66);
-    if (repeat)
-        emit_byte(&x->e, repeat);
-    emit_byte(&x->e, x->insn.opcode);
-    if (rsi)
-        emit_rm(&x->e, 0x8b, HOST_RSI, HOST_RSI);
-    if (rdi)
-        emit_rm(&x->e, 0x8b, HOST_RDI, HOST_RDI);
-    x->why = BT_REASON_STRING;
     return XLAT_NEXT;
 }
