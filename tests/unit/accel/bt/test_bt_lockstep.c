@@ -525,15 +525,17 @@ static bool same_state(uint64_t seed, unsigned stop)
 static bool run_program(uint64_t seed)
 {
     enum vm_exit_kind kind[2] = {0};
-    struct x86_state st;
+    struct x86_state st, unpaged;
     unsigned stop = 0;
 
     rig.seed = seed;
     make_program(&st);
+    bt_machine_flat(&unpaged, 0); /* forgets the last program's tables */
     for (unsigned i = 0; i < 2; i++) {
         rig.m[i].vcpu.icount = 0;
         rig.m[i].vcpu.a20 = !rig.a20_off;
         rig.log[i] = 1;
+        accel_bt.set_state(&rig.m[i].vcpu, &unpaged);
         accel_bt.set_state(&rig.m[i].vcpu, &st);
     }
     do {
