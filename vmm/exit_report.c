@@ -212,6 +212,7 @@ static size_t gather(const struct exit_stats *s, struct exit_detail *list,
         if (n && compare(&list[n - 1], &list[i]) == 0) {
             list[n - 1].count += list[i].count;
             list[n - 1].total_ns += list[i].total_ns;
+            list[n - 1].elements += list[i].elements;
         } else {
             list[n++] = list[i];
         }

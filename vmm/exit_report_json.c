@@ -70,12 +70,13 @@ static json_t *details_json(const struct exit_stats *s)
         exit_detail_text(&list[i], text, sizeof(text));
         json_array_append_new(
             array,
-            json_pack("{s:s, s:o, s:b, s:s, s:o, s:o, s:o}", "kind",
+            json_pack("{s:s, s:o, s:b, s:s, s:o, s:o, s:o, s:o}", "kind",
                       vm_exit_id((enum vm_exit_kind)list[i].kind), "what",
                       number(list[i].what), "write", list[i].write, "text",
                       text, "rip", number(list[i].rip), "count",
                       number(list[i].count), "total_ns",
-                      number(list[i].total_ns)));
+                      number(list[i].total_ns), "elements",
+                      number(list[i].elements)));
     }
     free(list);
     return array;

@@ -106,6 +106,8 @@ static void count_detail(struct exit_stats *stats, const struct vm_exit *e,
             continue;
         d->count++;
         d->total_ns += ns;
+        if (e->kind == VM_EXIT_PIO)
+            d->elements += e->u.pio.count;
         return;
     }
     stats->other++;
@@ -126,7 +128,12 @@ void exit_detail_text(const struct exit_detail *d, char *buf, size_t len)
 
     switch (d->kind) {
     case VM_EXIT_PIO:
-        snprintf(buf, len, "port %#llx %s", what, d->write ? "out" : "in");
+        way = d->write ? "out" : "in";
+        if (d->elements > d->count) /* on average */
+            snprintf(buf, len, "port %#llx %s x%llu", what, way,
+                     (unsigned long long)(d->elements / d->count));
+        else
+            snprintf(buf, len, "port %#llx %s", what, way);
         break;
     case VM_EXIT_MMIO:
         snprintf(buf, len, "page %#llx %s", what, way);

@@ -306,6 +306,7 @@ static size_t merge_places(struct exit_detail *list, size_t n)
         if (k < kept) {
             list[k].count += list[i].count;
             list[k].total_ns += list[i].total_ns;
+            list[k].elements += list[i].elements;
         } else {
             list[kept++] = list[i];
         }
