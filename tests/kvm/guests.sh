@@ -35,7 +35,7 @@ ACCELS=bt ONLY='^teach$' tests/guest/guests.sh >/dev/null
 
 # Virtual in virtual: everything takes its time there.
 machine() { # NPT ONLY NOT COMMAND
-    KVM_HOST_NPT=$1 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-1600} \
+    KVM_HOST_NPT=$1 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-2400} \
         tests/kvm-host.sh "$ringside" "$typist" "$BUILD/guests" tests/guest \
         /bin/bash "${files[@]}" -- \
         env BUILD="$BUILD" ONLY="$2" NOT="$3" ACCELS=kvm SLOWER=10 SHOW_LAST=1 \

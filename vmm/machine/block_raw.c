@@ -66,7 +66,13 @@ static int64_t disk_size(int fd, const char *path)
         log_error("disk %s: not a file; give a raw image", path);
         return -EINVAL;
     }
-    if (size == 0 || size % BLOCKDEV_SECTOR) {
+    if (size == 0) {
+        log_error("disk %s: an empty file; give it a size with `truncate -s "
+                  "16M FILE`",
+                  path);
+        return -EINVAL;
+    }
+    if (size % BLOCKDEV_SECTOR) {
         log_error("disk %s: %lld bytes are not a whole number of %u-byte "
                   "sectors; pad it with `truncate -s %%512 FILE`",
                   path, (long long)size, BLOCKDEV_SECTOR);

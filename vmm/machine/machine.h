@@ -50,7 +50,12 @@ struct machine {
 int machine_create(struct machine **out, const struct machine_config *cfg,
                    uint64_t (*source)(void *opaque), void *source_opaque);
 void machine_destroy(struct machine *m);
-void machine_reset(struct machine *m); /* devices and RAM's firmware tables */
+/*
+ * The reset line: devices, and the firmware's tables in RAM.  Else RAM keeps
+ * its contents, as on a PC that is reset while it has power; who wants it zero
+ * creates another machine.
+ */
+void machine_reset(struct machine *m);
 
 /* The local APIC's registers that live in the CPU: IA32_APIC_BASE, CR8. */
 uint64_t machine_get_apic_base(const struct machine *m);

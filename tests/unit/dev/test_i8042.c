@@ -461,6 +461,35 @@ static void two_instances_and_a_copy(void **state)
     kbc_close(&b);
 }
 
+/*
+ * Saved when the controller has swallowed a release prefix and what follows is
+ * yet to come: the keyboard sends set 1, where F0h is a key, and translation,
+ * meant for set 2, is on.
+ */
+static void a_copy_within_a_release(void **state)
+{
+    struct kbc a, b;
+
+    (void)state;
+    kbc_open(&a);
+    kbc_open(&b);
+    data(&a, 0xf0);
+    expect(&a, 0xfa);
+    data(&a, 0x01);
+    expect(&a, 0xfa);
+    i8042_key(a.dev, 0xf0);
+    expect_nothing(&a);
+    rig_copy_device(a.dev, b.dev);
+    i8042_key(a.dev, 0x1e);
+    i8042_key(b.dev, 0x1e);
+    assert_true(inb(&a.r, 0x60) & 0x80);
+    assert_true(inb(&b.r, 0x60) & 0x80);
+    i8042_key(b.dev, 0x1e);
+    assert_false(inb(&b.r, 0x60) & 0x80);
+    kbc_close(&a);
+    kbc_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +507,7 @@ int main(void)
         cmocka_unit_test(pulse_by_d2),
         cmocka_unit_test(ascii_to_keys),
         cmocka_unit_test(two_instances_and_a_copy),
+        cmocka_unit_test(a_copy_within_a_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
