@@ -27,6 +27,7 @@ struct pane {
     unsigned step; /* walks: 1 + the reference shown; 0: the whole walk */
     struct pane_line *line;
     size_t lines, cap;
+    size_t copied; /* console, log: how much of it is in these lines */
     size_t top, cursor;
     unsigned word;    /* 1 + the word of the cursor's line; 0: the whole line */
     struct rect area; /* with the title; set by the layout */
@@ -38,6 +39,7 @@ struct pane_class {
     const char *view; /* of view.def; NULL: refresh does it all */
     bool wants_arg;   /* `g` means something here */
     bool at_end;      /* shows its last lines: a log */
+    bool live;        /* is looked at while the guest runs, too */
     void (*refresh)(struct pane *p, struct command_ctx *ctx);
 };
 
@@ -61,6 +63,8 @@ bool pane_word(const struct pane *p, char *buf, size_t len);
 void pane_move_word(struct pane *p, int by);
 
 void pane_clear(struct pane *p);
+/* With MAX lines or more: forgets the oldest quarter. */
+void pane_drop_lines(struct pane *p, size_t max);
 struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void pane_add_doc(struct pane *p, const struct doc *doc);

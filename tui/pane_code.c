@@ -1,7 +1,10 @@
 /* Panes of the program: instructions, source, and the processor at a glance. */
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tui/pane.h"
 #include "vmm/view/expr.h"
@@ -107,36 +110,80 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
     p->top = here > rows / 3 ? here - rows / 3 : 0;
 }
 
+/* ---- source
+ * ----------------------------------------------------------------------- */
+
+#define SOURCE_AROUND 2000 /* lines before and after; files may be long */
+
+/* A line of a file, tabs as spaces. */
+static void add_source_line(struct pane *p, int n, bool current,
+                            const char *text, size_t len)
+{
+    struct pane_line *l = pane_add(p, current ? LOOK_CURRENT : LOOK_PLAIN,
+                                   "%4d %.*s", n, (int)len, text);
+
+    for (char *t = l->text; *t; t++)
+        *t = *t == '\t' ? ' ' : *t;
+}
+
+/* The lines around LINE; where it is among them. */
+static size_t add_source(struct pane *p, const char *text, size_t size,
+                         int line)
+{
+    const char *end = text + size;
+    size_t here = 0;
+
+    for (int n = 1; text < end && n <= line + SOURCE_AROUND; n++) {
+        const char *nl = memchr(text, '\n', (size_t)(end - text));
+        size_t len = (size_t)((nl ? nl : end) - text);
+
+        if (n == line)
+            here = p->lines;
+        if (n >= line - SOURCE_AROUND)
+            add_source_line(p, n, n == line, text, len);
+        text += len + 1;
+    }
+    return here;
+}
+
+/* All of FILE, mapped; NULL: it cannot be read, or is empty. */
+static char *map_file(const char *path, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    void *text = MAP_FAILED;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+        *size = (size_t)st.st_size;
+        text = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    close(fd);
+    return text == MAP_FAILED ? NULL : text;
+}
+
 void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
 {
-    char *text = NULL;
-    size_t cap = 0, here = 0;
     struct x86_state st;
     const char *path;
-    FILE *file;
-    int line, n = 0;
+    size_t size, here;
+    char *text;
+    int line;
 
     if (vm_get_state(ctx->vm, &st) < 0)
         return;
-    if (!symbols_line(ctx->sym, x86_code_base(&st) + st.rip, &path, &line)) {
+    if (!symbols_line(ctx->sym, x86_linear_rip(&st), &path, &line)) {
         pane_add(p, LOOK_DIM, "no source line is known for this address");
         return;
     }
-    file = fopen(path, "re");
-    if (!file) {
+    text = map_file(path, &size);
+    if (!text) {
         pane_add(p, LOOK_DIM, "%s:%d (the file is not here)", path, line);
         return;
     }
-    while (getline(&text, &cap, file) >= 0) {
-        text[strcspn(text, "\n")] = '\0';
-        for (char *t = text; *t; t++)
-            *t = *t == '\t' ? ' ' : *t;
-        if (++n == line)
-            here = p->lines;
-        pane_add(p, n == line ? LOOK_CURRENT : LOOK_PLAIN, "%4d %s", n, text);
-    }
-    free(text);
-    fclose(file);
+    here = add_source(p, text, size, line);
+    munmap(text, size);
     p->cursor = here;
     p->top = here > 4 ? here - 4 : 0;
 }

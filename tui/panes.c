@@ -8,34 +8,34 @@
 
 /* clang-format off */
 static const struct pane_class classes[] = {
-    { "code",    "code",          NULL,      true,  false, pane_code_refresh },
-    { "cpu",     "cpu",           NULL,      false, false, pane_cpu_refresh },
-    { "source",  "source",        NULL,      true,  false, pane_source_refresh },
-    { "regs",    "registers",     "regs",    false, false, NULL },
-    { "segs",    "segments",      "segs",    false, false, NULL },
-    { "fpu",     "x87 and SSE",   "fpu",     false, false, NULL },
-    { "memory",  "memory",        "memory",  true,  false, NULL },
-    { "stack",   "stack",         "stack",   false, false, NULL },
-    { "walk",    "page walk",     "walk",    true,  false, NULL },
-    { "nested",  "nested walk",   "nested",  true,  false, NULL },
-    { "shadow",  "shadow entry",  "shadow",  true,  false, NULL },
-    { "block",   "translation",   "block",   true,  false, NULL },
-    { "tree",    "page tables",   "tree",    true,  false, NULL },
-    { "frames",  "who maps it",   "frames",  true,  false, NULL },
-    { "exits",   "exits",         "exits",   true,  false, NULL },
-    { "gdt",     "GDT",           "gdt",     false, false, NULL },
-    { "ldt",     "LDT",           "ldt",     false, false, NULL },
-    { "idt",     "IDT",           "idt",     false, false, NULL },
-    { "tss",     "TSS",           "tss",     false, false, NULL },
-    { "devices", "devices",       "devices", true,  false, NULL },
-    { "screen",  "guest screen",  "screen",  false, false, NULL },
-    { "e820",    "physical map",  "e820",    false, false, NULL },
-    { "ports",   "ports",         "ports",   false, false, NULL },
-    { "points",  "stop points",   "points",  false, false, NULL },
-    { "why",     "why",           "why",     false, false, NULL },
-    { "stats",   "statistics",    "stats",   false, false, NULL },
-    { "console", "guest console", NULL,      false, true,  NULL },
-    { "log",     "log",           NULL,      false, true,  NULL },
+    { "code",    "code",          NULL,      true,  false, false, pane_code_refresh },
+    { "cpu",     "cpu",           NULL,      false, false, true,  pane_cpu_refresh },
+    { "source",  "source",        NULL,      true,  false, false, pane_source_refresh },
+    { "regs",    "registers",     "regs",    false, false, true,  NULL },
+    { "segs",    "segments",      "segs",    false, false, false, NULL },
+    { "fpu",     "x87 and SSE",   "fpu",     false, false, false, NULL },
+    { "memory",  "memory",        "memory",  true,  false, false, NULL },
+    { "stack",   "stack",         "stack",   false, false, false, NULL },
+    { "walk",    "page walk",     "walk",    true,  false, false, NULL },
+    { "nested",  "nested walk",   "nested",  true,  false, false, NULL },
+    { "shadow",  "shadow entry",  "shadow",  true,  false, false, NULL },
+    { "block",   "translation",   "block",   true,  false, false, NULL },
+    { "tree",    "page tables",   "tree",    true,  false, false, NULL },
+    { "frames",  "who maps it",   "frames",  true,  false, false, NULL },
+    { "exits",   "exits",         "exits",   true,  false, true,  NULL },
+    { "gdt",     "GDT",           "gdt",     false, false, false, NULL },
+    { "ldt",     "LDT",           "ldt",     false, false, false, NULL },
+    { "idt",     "IDT",           "idt",     false, false, false, NULL },
+    { "tss",     "TSS",           "tss",     false, false, false, NULL },
+    { "devices", "devices",       "devices", true,  false, true,  NULL },
+    { "screen",  "guest screen",  "screen",  false, false, true,  NULL },
+    { "e820",    "physical map",  "e820",    false, false, false, NULL },
+    { "ports",   "ports",         "ports",   false, false, false, NULL },
+    { "points",  "stop points",   "points",  false, false, false, NULL },
+    { "why",     "why",           "why",     false, false, false, NULL },
+    { "stats",   "statistics",    "stats",   false, false, true,  NULL },
+    { "console", "guest console", NULL,      false, true, true,  NULL },
+    { "log",     "log",           NULL,      false, true, true,  NULL },
 };
 /* clang-format on */
 
@@ -64,6 +64,20 @@ void pane_clear(struct pane *p)
         free(p->line[i].link);
     }
     p->lines = 0;
+}
+
+void pane_drop_lines(struct pane *p, size_t max)
+{
+    size_t n = max / 4;
+
+    if (p->lines < max)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        free(p->line[i].text);
+        free(p->line[i].link);
+    }
+    p->lines -= n;
+    memmove(p->line, p->line + n, p->lines * sizeof(*p->line));
 }
 
 void pane_fini(struct pane *p)

@@ -11,7 +11,8 @@
 #include "vmm/host/chardev_host.h"
 #include "vmm/x86/text.h"
 
-#define REFRESH_MS 200 /* while the guest runs */
+#define REFRESH_MS    200  /* while the guest runs */
+#define CONSOLE_LINES 5000 /* of the guest's output are kept */
 
 void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
 {
@@ -38,6 +39,7 @@ static void guest_byte(struct pane *p, char c)
     size_t n;
 
     if (c == '\n' || !l) {
+        pane_drop_lines(p, CONSOLE_LINES);
         pane_add(p, LOOK_PLAIN, "%s", "");
         p->cursor = p->lines - 1;
         l = &p->line[p->lines - 1];
@@ -65,16 +67,32 @@ static void take_console(struct screen *sc)
         guest_byte(&sc->guest, text[sc->guest_taken]);
 }
 
-/* What the log and the console have, in the panes that show them. */
-static void copy_lines(struct pane *to, const struct pane *from)
+/* The lines of FROM in a pane that shows them; MARK tells whether they are
+ * there already. */
+static void copy_lines(struct pane *to, const struct pane *from, size_t mark)
 {
     bool at_end = to->lines == 0 || to->cursor + 1 >= to->lines;
 
+    if (to->copied == mark)
+        return;
+    to->copied = mark;
     pane_clear(to);
     for (size_t i = 0; i < from->lines; i++)
         pane_add(to, from->line[i].look, "%s", from->line[i].text);
     if (at_end && to->lines)
         to->cursor = to->lines - 1;
+}
+
+static void refresh_pane(struct screen *sc, struct pane *p)
+{
+    if (p->area.h == 0 || (sc->glance && !p->class->live))
+        return;
+    if (strcmp(p->class->name, "console") == 0)
+        copy_lines(p, &sc->guest, sc->guest_taken);
+    else if (strcmp(p->class->name, "log") == 0)
+        copy_lines(p, &sc->log, sc->log.copied);
+    else
+        pane_refresh(p, sc->ctx);
 }
 
 static int look(struct debug *d, void *arg)
@@ -84,21 +102,13 @@ static int look(struct debug *d, void *arg)
     vm_get_state(sc->ctx->vm, &sc->st);
     sc->stop = *debug_last_stop(d);
     sc->icount = vm_vcpu(sc->ctx->vm)->icount;
+    if (sc->running)
+        debug_look_at_lap(d);
     take_console(sc);
     if (sc->follow.due)
         follow_stop(sc);
-    for (unsigned i = 0; i < sc->panes; i++) {
-        struct pane *p = &sc->pane[i];
-
-        if (p->area.h == 0)
-            continue;
-        if (strcmp(p->class->name, "console") == 0)
-            copy_lines(p, &sc->guest);
-        else if (strcmp(p->class->name, "log") == 0)
-            copy_lines(p, &sc->log);
-        else
-            pane_refresh(p, sc->ctx);
-    }
+    for (unsigned i = 0; i < sc->panes; i++)
+        refresh_pane(sc, &sc->pane[i]);
     return 0;
 }
 
@@ -253,6 +263,14 @@ static void wait_patiently(struct screen *sc)
         usleep(1000);
 }
 
+/* Nobody asked: as little as a running guest's reader may want to see. */
+static void glance(struct screen *sc)
+{
+    sc->glance = true;
+    screen_refresh(sc);
+    sc->glance = false;
+}
+
 static void main_loop(struct screen *sc)
 {
     while (!sc->quit) {
@@ -268,7 +286,7 @@ static void main_loop(struct screen *sc)
         if (key != TERM_NONE)
             screen_key(sc, key);
         else if (debug_server_running(sc->srv))
-            screen_refresh(sc);
+            glance(sc);
     }
     wait_patiently(sc);
     hear_stop(sc);

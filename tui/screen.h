@@ -64,7 +64,7 @@ struct screen {
     struct x86_state st;
     struct debug_stop stop;
     uint64_t icount;
-    bool running;
+    bool running, glance;  /* glance: live panes only */
     atomic_bool stop_news; /* the guest stopped since */
 
     enum input_kind input;
