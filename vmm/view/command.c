@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/view/commands.h"
+#include "vmm/view/explain.h"
 #include "vmm/view/expr.h"
 #include "vmm/view/past.h"
 
@@ -232,6 +233,37 @@ static const char *complete_name(const char *word, size_t n)
     return NULL;
 }
 
+/* Words that a command takes, beside what every expression may have. */
+static const char *complete_word(const char *command, const char *word,
+                                 size_t *n)
+{
+    static const struct {
+        const char *command, *word;
+    } rows[] = {
+        {"layout", "save"},   {"layout", "reset"}, {"layout", "follow"},
+        {"theme", "dark"},    {"theme", "light"},  {"theme", "mono"},
+        {"explain", "fault"}, {"explain", "insn"}, {"explain", "exit"},
+    };
+    size_t len = strlen(word);
+    const struct explanation *e;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (strcmp(rows[i].command, command) == 0 &&
+            strncmp(rows[i].word, word, len) == 0 && (*n)-- == 0)
+            return rows[i].word;
+    for (unsigned c = 0; strcmp(command, "check") == 0 && c < DEBUG_CHECK_COUNT;
+         c++) {
+        const char *name = debug_check_name((enum debug_check)c);
+        if (strncmp(name, word, len) == 0 && (*n)-- == 0)
+            return name;
+    }
+    for (size_t i = 0; strcmp(command, "explain") == 0 && (e = explain_nth(i));
+         i++)
+        if (word[0] && strncmp(e->word, word, len) == 0 && (*n)-- == 0)
+            return e->word;
+    return NULL;
+}
+
 static const char *complete_operand(const struct command_ctx *ctx,
                                     const char *word, size_t n)
 {
@@ -246,10 +278,16 @@ static const char *complete_operand(const struct command_ctx *ctx,
 bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
                       char *buf, size_t len)
 {
-    const char *word = strrchr(line, ' ');
-    const char *name =
-        word ? complete_operand(ctx, word + 1, n) : complete_name(line, n);
+    const char *word = strrchr(line, ' '), *name = NULL;
+    char command[32];
 
+    snprintf(command, sizeof(command), "%.*s", (int)strcspn(line, " "), line);
+    if (!word || strcmp(command, "help") == 0)
+        name = complete_name(word ? word + 1 : line, n);
+    else
+        name = complete_word(command, word + 1, &n);
+    if (!name && word && strcmp(command, "help") != 0)
+        name = complete_operand(ctx, word + 1, n);
     if (!name)
         return false;
     snprintf(buf, len, "%.*s%s", word ? (int)(word + 1 - line) : 0, line, name);
