@@ -1,6 +1,8 @@
 #!/bin/bash
 # Privileged and sensitive instructions: the translator, and this host's KVM
-# if it is complete, against what the manual says (priv/expected.txt).
+# if it is complete, against what the manual says (priv/expected.txt).  The
+# translator also with each case run again and again, when its code is hot and
+# what faulted is a call-out, and with each of its switches.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/guest/lib.sh
@@ -25,6 +27,11 @@ run() { # NAME OPTION...
 }
 
 run bt --accel bt
+run bt-hot --accel bt --kernel-args repeat=6
+RINGSIDE_BT=check,tiny run bt-check,tiny --accel bt --kernel-args repeat=4
+for switches in interpret evict; do
+    RINGSIDE_BT=$switches run "bt-$switches" --accel bt
+done
 lacks=$(accel_lacks kvm)
 if [ -n "$lacks" ]; then
     skip privileged-kvm "$lacks"

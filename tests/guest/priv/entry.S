@@ -10,7 +10,7 @@
 .text
 .globl _start
 _start:
-    cli
+    xchg %eax, %ebx                /* main's argument: the boot information */
     cld
     mov $boot_stack_top, %esp
     call main

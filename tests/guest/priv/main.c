@@ -1,8 +1,14 @@
 /* Runs every case, then the suites that are loops, and leaves. */
 #include "priv.h"
 
+struct boot_info { /* multiboot */
+    uint32_t flags, mem_lower, mem_upper, boot_device;
+    const char *cmdline; /* with bit 2 of the flags */
+};
+
+void main(const struct boot_info *info) __attribute__((regparm(1)));
+
 extern const struct test tests_begin[], tests_end[];
-void main(void);
 
 /* The interrupt controllers at vectors 20h and 28h, all masked. */
 static void init_pics(void)
@@ -32,8 +38,23 @@ static void touch(void)
         *(volatile uint32_t *)page = 0;
 }
 
-void main(void)
+/* "repeat=N" on the command line; 1 without. */
+static unsigned repeats(const struct boot_info *info)
 {
+    static const char word[] = "repeat=";
+    const char *s = info->flags & 4 ? info->cmdline : "";
+    unsigned n = 0, matched = 0;
+
+    for (; *s && matched < sizeof(word) - 1; s++)
+        matched = *s == word[matched] ? matched + 1 : *s == word[0];
+    for (; matched == sizeof(word) - 1 && *s >= '0' && *s <= '9'; s++)
+        n = 10 * n + (unsigned)(*s - '0');
+    return n ? n : 1;
+}
+
+__attribute__((regparm(1))) void main(const struct boot_info *info)
+{
+    put_repeats(repeats(info));
     touch();
     put_init();
     init_pics();

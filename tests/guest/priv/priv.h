@@ -178,6 +178,14 @@ void put_field(const char *name, uint32_t value, unsigned digits);
 void put_end(void);
 void put_last(void);
 void put_init(void);
+/*
+ * What a case prints is printed once, however often it runs:
+ *     put_first(); do { ... } while (put_again());
+ * A later run is printed too where it differs from the one before.
+ */
+void put_repeats(unsigned n);
+void put_first(void);
+bool put_again(void);
 
 /* The suites that are C loops rather than cases. */
 void run_pages(void);

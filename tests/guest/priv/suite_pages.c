@@ -97,56 +97,65 @@ static void put_title(const char *table, const char *what, enum mode mode,
 static void one_line(const char *what, const char *code, enum mode mode,
                      bool wp, bool nx)
 {
-    put_title("pages: ", what, mode, wp, nx);
-    for (unsigned bits = 0; bits < 32; bits++) {
-        uint64_t e = N_T2 | (bits & 7) | (bits & 8 ? PTE_A : 0) |
-                     (bits & 16 ? PTE_D : 0) | (nx ? PTE_NX : 0);
+    put_first();
+    do {
+        put_title("pages: ", what, mode, wp, nx);
+        for (unsigned bits = 0; bits < 32; bits++) {
+            uint64_t e = N_T2 | (bits & 7) | (bits & 8 ? PTE_A : 0) |
+                         (bits & 16 ? PTE_D : 0) | (nx ? PTE_NX : 0);
 
-        fresh_page();
-        pt[1] = e;
-        access_page(code, mode, wp);
-        put_outcome(pt[1]);
-    }
-    put_end();
+            fresh_page();
+            pt[1] = e;
+            access_page(code, mode, wp);
+            put_outcome(pt[1]);
+        }
+        put_end();
+    } while (put_again());
 }
 
 /* The directory's rights count as well as the table's. */
 static void directory_line(const char *what, const char *code, enum mode mode)
 {
-    put_title("directory: ", what, mode, true, false);
-    pt[1] = N_T2 | 0x67;
-    for (unsigned bits = 0; bits < 8; bits++) {
-        uint64_t e = (uint32_t)pt | bits;
+    put_first();
+    do {
+        put_title("directory: ", what, mode, true, false);
+        pt[1] = N_T2 | 0x67;
+        for (unsigned bits = 0; bits < 8; bits++) {
+            uint64_t e = (uint32_t)pt | bits;
 
+            fresh_page();
+            pd[4] = e;
+            write_cr3((uint32_t)pdpt);
+            access_page(code, mode, true);
+            put_outcome(pd[4]);
+        }
         fresh_page();
-        pd[4] = e;
-        write_cr3((uint32_t)pdpt);
-        access_page(code, mode, true);
-        put_outcome(pd[4]);
-    }
-    fresh_page();
-    put_end();
+        put_end();
+    } while (put_again());
 }
 
 static void reserved_line(const char *what, uint64_t bit, uint64_t pde)
 {
-    put_text("pages: reserved ");
-    put_text(what);
-    put_text(":");
-    fresh_page();
-    pt[1] = N_T2 | 0x67 | bit;
-    if (pde)
-        pd[4] = pde;
-    write_cr3((uint32_t)pdpt);
-    access_page(page_read, RING0, true);
-    put_outcome(pt[1]);
-    access_page(page_write, RING3, true);
-    put_outcome(pt[1]);
-    pt[1] = (N_T2 | 0x66 | bit); /* absent: nothing is reserved */
-    access_page(page_read, RING0, true);
-    put_outcome(pt[1]);
-    fresh_page();
-    put_end();
+    put_first();
+    do {
+        put_text("pages: reserved ");
+        put_text(what);
+        put_text(":");
+        fresh_page();
+        pt[1] = N_T2 | 0x67 | bit;
+        if (pde)
+            pd[4] = pde;
+        write_cr3((uint32_t)pdpt);
+        access_page(page_read, RING0, true);
+        put_outcome(pt[1]);
+        access_page(page_write, RING3, true);
+        put_outcome(pt[1]);
+        pt[1] = (N_T2 | 0x66 | bit); /* absent: nothing is reserved */
+        access_page(page_read, RING0, true);
+        put_outcome(pt[1]);
+        fresh_page();
+        put_end();
+    } while (put_again());
 }
 
 void run_pages(void)

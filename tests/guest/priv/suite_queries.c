@@ -22,21 +22,24 @@ static void query(enum mode mode, unsigned selector)
     const uint32_t *r = record.gpr;
 
     query_selector = selector;
-    world_reset(&t);
-    world_prepare(&t);
-    world_enter();
-    put_text("query");
-    put_field(mode == RING3 ? "ring3" : "ring0", selector, 4);
-    if (record.vector != N_DONE) {
-        put_field("v", record.vector, 2);
-        put_field("e", record.error, 4);
-    }
-    put_field("lar", r[0] & 0xf0ff00, 8);
-    put_field("lsl", r[3], 8);
-    put_field("zf", r[1], 4);
-    put_field("verr,verw", r[2], 4);
-    put_field("arpl", r[7], 4);
-    put_end();
+    put_first();
+    do {
+        world_reset(&t);
+        world_prepare(&t);
+        world_enter();
+        put_text("query");
+        put_field(mode == RING3 ? "ring3" : "ring0", selector, 4);
+        if (record.vector != N_DONE) {
+            put_field("v", record.vector, 2);
+            put_field("e", record.error, 4);
+        }
+        put_field("lar", r[0] & 0xf0ff00, 8);
+        put_field("lsl", r[3], 8);
+        put_field("zf", r[1], 4);
+        put_field("verr,verw", r[2], 4);
+        put_field("arpl", r[7], 4);
+        put_end();
+    } while (put_again());
 }
 
 void run_queries(void)

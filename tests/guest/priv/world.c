@@ -4,6 +4,8 @@
  */
 #include "priv.h"
 
+#define CODE_MOST 512 /* bytes of one case */
+
 struct tss {
     uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;
     uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
@@ -520,15 +522,39 @@ void world_enter(void)
     enter((const uint32_t *)&entry);
 }
 
+/*
+ * The case's code as it was before the first run; only what a case changed is
+ * written, so that the rest stays translated.
+ */
+static void restore_code(const struct test *t, uint8_t *copy, bool first)
+{
+    volatile uint8_t *code = (uint8_t *)t->code;
+    unsigned size = (unsigned)(t->end - t->code) + 2;
+
+    for (unsigned i = 0; i < size && i < CODE_MOST; i++)
+        if (first)
+            copy[i] = code[i];
+        else if (code[i] != copy[i])
+            code[i] = copy[i];
+}
+
 void run(const struct test *t)
 {
-    world_reset(t);
-    world_prepare(t);
-    if (t->setup)
-        t->setup();
-    world_enter();
-    put_record(entry.esp);
-    if (t->after)
-        t->after();
-    put_end();
+    static uint8_t code[CODE_MOST];
+    bool first = true;
+
+    put_first();
+    do {
+        world_reset(t);
+        restore_code(t, code, first);
+        first = false;
+        world_prepare(t);
+        if (t->setup)
+            t->setup();
+        world_enter();
+        put_record(entry.esp);
+        if (t->after)
+            t->after();
+        put_end();
+    } while (put_again());
 }
