@@ -128,6 +128,7 @@ R0(rdpmc_bad, "rdpmc of counter 9999h", "mov $0x9999, %ecx; rdpmc")
 
 /* SYSENTER, SYSEXIT */
 CASE(sysenter, RING3, FL_IF, SYS_FLAGS | SHOW_SEGS, sysenter_msrs, no_sysenter, "sysenter", "sysenter")
+CASE(sysenter_tf, RING3, FL_TF, SHOW_DR6, sysenter_msrs, no_sysenter, "TF across sysenter", "sysenter")
 CASE(sysenter_none, RING3, 0, 0, no_sysenter, 0, "sysenter without CS", "sysenter")
 CASE(sysexit_none, RING0, 0, 0, no_sysenter, 0, "sysexit without CS", "sysexit")
 CASE(sysexit, RING0, 0, SHOW_SEGS, sysenter_msrs, no_sysenter, "sysexit", "mov $1f, %edx; mov $STACK3, %ecx; sysexit; 1: nop")

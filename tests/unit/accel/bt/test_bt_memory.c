@@ -76,11 +76,14 @@ static void test_outside_write(void **state)
     bt_machine_fini(&m);
 }
 
-/* Data beside code: the write faults a few times, then is a call-out. */
+/*
+ * Data beside code: the write faults a few times, then is a call-out, however
+ * long it goes on.
+ */
 static void test_code_and_data_on_one_page(void **state)
 {
-    /* mov ecx, 2000; l: mov [0x10800], ecx; dec ecx; jnz l; hlt */
-    static const uint8_t code[] = {0xb9, 0xd0, 0x07, 0x00, 0x00,
+    /* mov ecx, 1500000; l: mov [0x10800], ecx; dec ecx; jnz l; hlt */
+    static const uint8_t code[] = {0xb9, 0x60, 0xe3, 0x16, 0x00,
                                    0x89, 0x0d, 0x00, 0x08, 0x01,
                                    0x00, 0x49, 0x75, 0xf7, 0xf4};
     struct bt_machine m;
@@ -89,8 +92,67 @@ static void test_code_and_data_on_one_page(void **state)
     bt_machine_init(&m, &checked);
     load(&m, BT_MACHINE_CODE, code, sizeof(code));
     assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
-    assert_int_equal(m.vcpu.icount, 1 + 3 * 2000 + 1);
+    assert_int_equal(m.vcpu.icount, 1 + 3 * 1500000 + 1);
     assert_in_range(m.exits[VM_EXIT_CODE_WRITE], 1, 12);
+    bt_machine_fini(&m);
+}
+
+/* DMA from INC EDX to INC EBX and back. */
+static enum run_next rewrite_loop(struct bt_machine *m, struct vm_exit *e)
+{
+    uint8_t byte;
+
+    if (e->kind == VM_EXIT_PIO) {
+        mem_read(&m->mem, BT_MACHINE_CODE + 7, &byte, 1);
+        byte ^= 1;
+        mem_write(&m->mem, BT_MACHINE_CODE + 7, &byte, 1);
+    }
+    return RUN_AGAIN;
+}
+
+/* The block that is running goes, amid a call-out. */
+static void test_dma_into_a_hot_loop(void **state)
+{
+    /* mov ecx, 40; l: out 92h, al; inc edx; dec ecx; jnz l; hlt */
+    static const uint8_t code[] = {0xb9, 0x28, 0x00, 0x00, 0x00, 0xe6,
+                                   0x92, 0x42, 0x49, 0x75, 0xfa, 0xf4};
+    uint64_t edx, ebx;
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    m.on_exit = rewrite_loop;
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    edx = reg(&m, X86_RDX), ebx = reg(&m, X86_RBX);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(reg(&m, X86_RDX), edx + 20);
+    assert_int_equal(reg(&m, X86_RBX), ebx + 20);
+    bt_machine_fini(&m);
+}
+
+static enum run_next toggle_a20(struct bt_machine *m, struct vm_exit *e)
+{
+    m->vcpu.a20 ^= e->kind == VM_EXIT_PIO;
+    return RUN_AGAIN;
+}
+
+static void test_a20_in_a_hot_loop(void **state)
+{
+    /* mov ecx, 40; xor edx, edx; l: out 92h, al; add edx, [0x140000];
+     * dec ecx; jnz l; hlt */
+    static const uint8_t code[] = {0xb9, 0x28, 0x00, 0x00, 0x00, 0x31, 0xd2,
+                                   0xe6, 0x92, 0x03, 0x15, 0x00, 0x00, 0x14,
+                                   0x00, 0x49, 0x75, 0xf5, 0xf4};
+    struct bt_machine m;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    m.on_exit = toggle_a20;
+    load(&m, BT_MACHINE_CODE, code, sizeof(code));
+    load(&m, DATA, "\x01", 1);
+    load(&m, DATA + 0x100000, "\x02", 1);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(reg(&m, X86_RDX), 20 * 1 + 20 * 2);
     bt_machine_fini(&m);
 }
 
@@ -280,6 +342,8 @@ int main(void)
         cmocka_unit_test(test_block_writes_itself),
         cmocka_unit_test(test_outside_write),
         cmocka_unit_test(test_code_and_data_on_one_page),
+        cmocka_unit_test(test_dma_into_a_hot_loop),
+        cmocka_unit_test(test_a20_in_a_hot_loop),
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_shadow_view),
         cmocka_unit_test(test_stale_windows),
