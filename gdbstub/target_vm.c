@@ -310,6 +310,7 @@ static void last_stop(void *opaque, struct gdb_stop *to)
     case DEBUG_REASON_ENDED:
         end_of(t, to);
         break;
+    case DEBUG_REASON_MODE:
     case DEBUG_REASON_NONE:
     case DEBUG_REASON_STEP:
         break;

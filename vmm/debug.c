@@ -17,6 +17,7 @@ enum leg {
     LEG_DONE,    /* the step or count is complete, or the goal is reached */
     LEG_STOPPED, /* d->stop is filled in */
     LEG_MISSED,  /* a breakpoint whose condition or filter was false */
+    LEG_AGAIN,   /* something else that is not to stop */
 };
 
 static void fill_stop(struct debug *d, enum debug_reason reason,
@@ -42,6 +43,31 @@ static void stop_at_check(struct debug *d, const struct x86_state *st)
              debug_check_name(d->checks.which), d->checks.text);
 }
 
+/* "mode real to prot16 (PE) at 0x7c20" */
+static void say_mode(struct debug *d, const struct x86_state *st)
+{
+    static const char *const names[] = {"PE",       "PG",   "EFLAGS.VM",
+                                        "EFER.LMA", "CS.L", "CS.D"};
+    struct debug_stop *s = &d->stop;
+    uint32_t now = x86_mode_bits(st);
+    char which[64] = "";
+    size_t n = 0;
+
+    s->from = d->mode;
+    s->to = x86_mode(st);
+    s->changed = now ^ d->mode_bits;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (s->changed & BIT(i))
+            n += (size_t)snprintf(which + n, sizeof(which) - n, "%s%s=%u",
+                                  n ? ", " : "", names[i], now >> i & 1);
+    if (s->changed & X86_MODE_CPL)
+        snprintf(which + n, sizeof(which) - n, "%sCPL %u", n ? ", " : "",
+                 x86_cpl(st));
+    snprintf(s->text, sizeof(s->text), "mode change %d: %s to %s (%s) at %#llx",
+             s->point, x86_mode_name(s->from), x86_mode_name(s->to), which,
+             (unsigned long long)s->linear_rip);
+}
+
 static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
 {
     static const enum debug_reason reasons[] = {
@@ -50,6 +76,7 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
         [DEBUG_POINT_SEGOFF] = DEBUG_REASON_BREAKPOINT,
         [DEBUG_POINT_WATCH] = DEBUG_REASON_WATCHPOINT,
         [DEBUG_POINT_CATCH] = DEBUG_REASON_CATCH,
+        [DEBUG_POINT_MODE] = DEBUG_REASON_MODE,
     };
     struct debug_point *p = debug_find(d, id);
     struct debug_stop *s = &d->stop;
@@ -71,6 +98,12 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
     snprintf(s->text, sizeof(s->text), "%s %d at %#llx",
              debug_reason_name(s->reason), id,
              (unsigned long long)s->linear_rip);
+    if (vm_delayed_end(d->vm))
+        snprintf(s->text, sizeof(s->text), "%s %d at %#llx; next: %s",
+                 debug_reason_name(s->reason), id,
+                 (unsigned long long)s->linear_rip, vm_delayed_end(d->vm));
+    if (p->kind == DEBUG_POINT_MODE)
+        say_mode(d, st);
     if (p->temporary)
         debug_remove(d, id);
 }
@@ -129,7 +162,7 @@ static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
     }
     if (e->u.debug.hits & (DEBUG_HIT_STEP | DEBUG_HIT_COUNT))
         return LEG_DONE;
-    return LEG_MISSED;
+    return e->u.debug.hits & DEBUG_HIT_BREAKPOINT ? LEG_MISSED : LEG_AGAIN;
 }
 
 /* The guest is put back to where the first fault was about to happen. */
@@ -186,6 +219,35 @@ static enum leg look(struct debug *d)
     return LEG_DONE; /* HLT ended a step */
 }
 
+static void note_mode(struct debug *d)
+{
+    struct x86_state st;
+
+    vm_get_state(d->vm, &st);
+    d->mode_bits = x86_mode_bits(&st);
+    d->mode = x86_mode(&st);
+}
+
+/* Is there a point for the way the mode has changed in this leg? */
+static bool mode_stops(struct debug *d)
+{
+    struct x86_state st;
+    uint32_t changed;
+
+    vm_get_state(d->vm, &st);
+    changed = x86_mode_bits(&st) ^ d->mode_bits;
+    for (size_t i = 0; changed && i < d->points; i++) {
+        struct debug_point *p = &d->point[i];
+
+        if (p->kind == DEBUG_POINT_MODE && (changed & p->addr) &&
+            debug_point_hits(d, p, &st)) {
+            stop_at_point(d, p->id, &st);
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
                         int *err)
 {
@@ -198,6 +260,8 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
     d->triple_fault = false;
     d->checks.found = false;
     d->catch_exit = (struct vm_exit){0};
+    if (ctl->stop_mode)
+        note_mode(d);
     *err = vm_set_debug(d->vm, ctl);
     if (*err)
         return LEG_STOPPED;
@@ -208,6 +272,8 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
         d->running = false;
     }
     leg = *err ? LEG_STOPPED : look(d);
+    if (leg != LEG_STOPPED && ctl->stop_mode && mode_stops(d))
+        leg = LEG_STOPPED;
     if (leg != LEG_STOPPED && atomic_load(&d->interrupted)) {
         struct x86_state st;
         vm_get_state(d->vm, &st);
@@ -445,6 +511,7 @@ const char *debug_reason_name(enum debug_reason reason)
         [DEBUG_REASON_BREAKPOINT] = "breakpoint",
         [DEBUG_REASON_WATCHPOINT] = "watchpoint",
         [DEBUG_REASON_CATCH] = "catchpoint",
+        [DEBUG_REASON_MODE] = "mode change",
         [DEBUG_REASON_TRIPLE_FAULT] = "triple fault",
         [DEBUG_REASON_CHECK] = "check",
         [DEBUG_REASON_ENDED] = "the machine ended",

@@ -24,6 +24,8 @@ enum debug_point_kind {
     DEBUG_POINT_SEGOFF, /* ... at selector:offset */
     DEBUG_POINT_WATCH,  /* data at a linear address */
     DEBUG_POINT_CATCH,  /* an exit of some kind: port, MSR, vector, CR3... */
+    DEBUG_POINT_MODE,   /* the mode changes, in x86_mode_bits() of addr; its
+                           filter is of the new mode */
 };
 
 /* Which executions count; a field that is "any" does not filter. */
@@ -108,6 +110,7 @@ enum debug_reason {
     DEBUG_REASON_BREAKPOINT,
     DEBUG_REASON_WATCHPOINT,
     DEBUG_REASON_CATCH,
+    DEBUG_REASON_MODE,
     DEBUG_REASON_TRIPLE_FAULT,
     DEBUG_REASON_CHECK, /* a runtime check found something: `text` says what */
     DEBUG_REASON_ENDED, /* the machine is off: vm_stop_reason() */
@@ -124,6 +127,8 @@ struct debug_stop {
     bool write;
     bool both;                   /* WATCH: the point watches reads and writes */
     struct vm_exit exit;         /* CATCH: the exit itself */
+    enum x86_mode from, to;      /* MODE */
+    uint32_t changed;            /* MODE: x86_mode_bits() that did */
     unsigned causes;             /* TRIPLE_FAULT: 0 if not known (KVM) */
     struct fault_cause cause[3]; /* oldest first */
     enum debug_check check;      /* CHECK: which */

@@ -41,6 +41,12 @@ static int check_point(const struct debug *d, const struct debug_point *p,
                  vm_exit_name(p->exit));
         return -ENOTSUP;
     }
+    if (p->kind == DEBUG_POINT_MODE && kvm) {
+        snprintf(why, len,
+                 "KVM does not report that the mode changes: the "
+                 "processor does it; use --accel bt");
+        return -ENOTSUP;
+    }
     if (p->kind == DEBUG_POINT_WATCH &&
         (p->len == 0 || !(p->read || p->write))) {
         snprintf(why, len, "a watchpoint needs a length, and read or write");
@@ -248,6 +254,7 @@ enum run_next debug_see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
         if (!d->checks.on[DEBUG_CHECK_TRIPLE])
             return RUN_AGAIN;
         note_triple_fault(d, e);
+        vm_delay_end(d->vm, false);
         return RUN_STOP;
     }
     for (size_t i = 0; i < d->points; i++) {
@@ -256,6 +263,7 @@ enum run_next debug_see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
         if (vm_get_state(d->vm, &st) == 0 &&
             debug_point_hits(d, &d->point[i], &st)) {
             d->catch_exit = *e;
+            vm_delay_end(d->vm, true);
             return RUN_STOP;
         }
     }
@@ -293,6 +301,10 @@ void debug_arm_points(struct debug *d, struct debug_ctl *ctl)
 
         if (p->disabled || p->kind == DEBUG_POINT_CATCH)
             continue;
+        if (p->kind == DEBUG_POINT_MODE) {
+            ctl->stop_mode |= (uint32_t)p->addr;
+            continue;
+        }
         if (p->kind == DEBUG_POINT_WATCH) {
             d->wp[ctl->wps++] =
                 (struct debug_wp){p->addr, p->len, p->read, p->write};

@@ -417,11 +417,32 @@ void vm_cancel_reset(struct vm *vm)
     vm->reset_by = NULL;
 }
 
+void vm_delay_end(struct vm *vm, bool keep)
+{
+    int stop = atomic_load(&vm->stop);
+
+    if (stop != VM_STOP_POWEROFF && stop != VM_STOP_DEBUG_EXIT &&
+        stop != VM_STOP_TRIPLE_FAULT)
+        return;
+    if (keep) {
+        vm->end = (enum vm_stop_reason)stop;
+        memcpy(vm->end_text, vm->stop_text, sizeof(vm->end_text));
+    }
+    vm->stop_text[0] = '\0';
+    atomic_store(&vm->stop, VM_STOP_NONE);
+}
+
+const char *vm_delayed_end(const struct vm *vm)
+{
+    return vm->end == VM_STOP_NONE ? NULL : vm->end_text;
+}
+
 int vm_reset(struct vm *vm)
 {
     int err;
 
     vm->reset_by = NULL;
+    vm->end = VM_STOP_NONE;
     vm->halted = false;
     vm->vcpu.nmi = false;
     machine_reset(vm->machine);
@@ -589,6 +610,11 @@ static int turn(struct vm *vm)
 int vm_run(struct vm *vm)
 {
     int err = arm_timeout(vm);
+
+    if (vm->end != VM_STOP_NONE) {
+        vm_set_stop(vm, vm->end, "%s", vm->end_text);
+        vm->end = VM_STOP_NONE;
+    }
 
     vm->run_start_ns = host_now_ns();
     vm->vcpu.clock_epoch_ns = vm->run_start_ns - vm->clock_base_ns;

@@ -84,6 +84,11 @@ void vm_kick(struct vm *vm);
 
 /* Amid an exit: the reset it asked for is not done.  A debugger looks first. */
 void vm_cancel_reset(struct vm *vm);
+/* Amid an exit that ended the machine: it stops for a debugger first, and ends
+ * when it is run again.  KEEP false: it does not end at all. */
+void vm_delay_end(struct vm *vm, bool keep);
+/* Does it end when it is run again?  NULL: no; else why, for people. */
+const char *vm_delayed_end(const struct vm *vm);
 /* Back to power-on, with the guest loaded anew.  0 or -errno. */
 int vm_reset(struct vm *vm);
 

@@ -24,6 +24,9 @@ struct vm {
     struct vm_exit last_exit;
     uint32_t debug_exit_value;
     char stop_text[160];
+    /* A stop that a debugger delayed, and its text; VM_STOP_NONE: none. */
+    enum vm_stop_reason end;
+    char end_text[160];
 
     bool halted;            /* HLT: waits for an interrupt */
     bool halted_if;         /* EFLAGS.IF at that HLT */

@@ -647,6 +647,51 @@ def test_catch():
         assert g.reg(g.number("cr3")) == 0x200000
 
 
+def test_catch_mode():
+    with Guest(MODES, "-S") as g:
+        said = g.c.monitor("catch mode")
+        if ACCEL != "bt":
+            assert "KVM does not report" in said, said
+            return
+        for want in ("real to prot16 (PE=1)", "prot16 to prot32 (CS.D=1)",
+                     "prot32 to prot32 (PG=1)", "prot32 to v86"):
+            assert g.c.run("vCont;c").startswith("T05")
+            said = g.c.monitor("why")
+            assert want in said, said
+        # To one mode only, and with changes of the CPL.
+        assert "catchpoint" in g.c.monitor("delete") + g.c.monitor(
+            "catch mode prot32")
+        assert g.c.run("vCont;c").startswith("T05")
+        assert "v86 to prot32" in g.c.monitor("why")
+        assert "no mode" in g.c.monitor("catch mode flat")
+    with Guest(MODES, "-S") as g:
+        g.c.monitor("catch mode cpl")
+        said = ""
+        while "CPL 3" not in said:
+            assert g.c.run("vCont;c").startswith("T05")
+            said = g.c.monitor("why")
+        # A step reports it as well.
+        g.c.monitor("delete")
+        before = g.reg(g.number("mode"))
+        g.c.monitor("catch mode")
+        for _ in range(2000):
+            assert g.c.run("vCont;s:1").startswith("T05")
+            if g.reg(g.number("mode")) != before:
+                break
+        assert "mode change" in g.c.monitor("why")
+
+
+def test_catch_what_ends_the_guest():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        g.c.monitor("catch port 0xf4")
+        assert g.c.ask("P3=01000000") == "OK"
+        assert g.c.run("vCont;c").startswith("T05")
+        assert "next: the guest wrote 0x3" in g.c.monitor("why")
+        assert g.reg(0) == 3 and g.pc() > SYMBOLS["leave"]
+        assert g.c.run("vCont;c") == "W07;process:1"
+
+
 def test_restart():
     with Guest(PROT, "-S") as g:
         assert g.c.ask("vRun;")[0] == "E"

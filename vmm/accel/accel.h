@@ -32,6 +32,7 @@ enum debug_hit {
     DEBUG_HIT_BREAKPOINT = BIT(1), /* rip is at the breakpoint, not executed */
     DEBUG_HIT_WATCH = BIT(2),      /* the access has been done */
     DEBUG_HIT_COUNT = BIT(3),      /* run-until instruction count reached */
+    DEBUG_HIT_MODE = BIT(4),       /* the mode has changed */
 };
 
 /* One step on the way to a triple fault. */
@@ -139,6 +140,7 @@ struct debug_ctl {
     bool step;            /* stop after one instruction */
     bool step_skip_intr;  /* ... and take no external interrupt in it */
     uint64_t stop_icount; /* bt: stop at this count; UINT64_MAX: never */
+    uint32_t stop_mode; /* bt: stop when one of these x86_mode_bits() changes */
     size_t bps, wps;
     const struct debug_bp *bp; /* borrowed until the next set_debug */
     const struct debug_wp *wp;

@@ -70,6 +70,8 @@ static bool set_condition(struct command_ctx *ctx, struct debug_point *p,
     return true;
 }
 
+#define MODES "real, v86, prot16, prot32, compat16, compat32, long64"
+
 static bool filter_mode(struct debug_filter *f, const char *name)
 {
     for (int mode = X86_MODE_REAL; mode <= X86_MODE_LONG64; mode++)
@@ -96,10 +98,8 @@ static bool set_filter(struct command_ctx *ctx, struct debug_point *p, int argc,
         return f->has_cr3 = command_value(ctx, argc, argv, i + 1, &f->cr3, out);
     if (strcmp(argv[i], "mode") == 0)
         return filter_mode(f, argv[i + 1]) ||
-               command_fail(out,
-                            "%s: no mode %s; there are real, v86, prot16, "
-                            "prot32, compat16, compat32, long64",
-                            argv[0], argv[i + 1]);
+               command_fail(out, "%s: no mode %s; there are " MODES, argv[0],
+                            argv[i + 1]);
     if (!command_value(ctx, argc, argv, i + 1, &cpl, out))
         return false;
     f->cpl = (int)cpl;
@@ -137,7 +137,7 @@ static bool add(struct command_ctx *ctx, const struct debug_point *p,
         return command_fail(out, "%s", why);
     strbuf_printf(out, "%d: %s\n", id,
                   p->kind == DEBUG_POINT_WATCH   ? "watchpoint"
-                  : p->kind == DEBUG_POINT_CATCH ? "catchpoint"
+                  : p->kind >= DEBUG_POINT_CATCH ? "catchpoint"
                                                  : "breakpoint");
     return true;
 }
@@ -228,11 +228,33 @@ static const struct {
 };
 /* clang-format on */
 
+/* catch mode [cpl | NAME]: cpl: its changes too; NAME: only to that mode. */
+static bool catch_mode(struct command_ctx *ctx, int argc, char **argv,
+                       struct strbuf *out)
+{
+    struct debug_point p;
+    bool cpl = argc > 2 && strcmp(argv[2], "cpl") == 0;
+
+    debug_point_init(&p, DEBUG_POINT_MODE,
+                     X86_MODE_BITS | (cpl ? X86_MODE_CPL : 0u));
+    if (argc > 2 && !cpl) {
+        if (!filter_mode(&p.filter, argv[2]))
+            return command_fail(
+                out, "catch mode: no mode %s; there are " MODES ", and cpl",
+                argv[2]);
+        snprintf(p.note, sizeof(p.note), "to %s", argv[2]);
+    }
+    return add(ctx, &p, out);
+}
+
 bool command_catch(struct command_ctx *ctx, int argc, char **argv,
                    struct strbuf *out)
 {
     struct debug_point p;
     size_t i = 0;
+
+    if (argc > 1 && strcmp(argv[1], "mode") == 0)
+        return catch_mode(ctx, argc, argv, out);
 
     debug_point_init(&p, DEBUG_POINT_CATCH, 0);
     while (argc > 1 && i < ARRAY_SIZE(catches) &&
@@ -242,7 +264,7 @@ bool command_catch(struct command_ctx *ctx, int argc, char **argv,
         strbuf_puts(out, "catch what? one of:");
         for (i = 0; i < ARRAY_SIZE(catches); i++)
             strbuf_printf(out, " %s", catches[i].name);
-        strbuf_putc(out, '\n');
+        strbuf_puts(out, " mode\n");
         return false;
     }
     p.exit = catches[i].exit;

@@ -124,7 +124,7 @@ bool view_ports(const struct view_ctx *ctx, int argc, char **argv,
 static const char *const point_kinds[] = {
     [DEBUG_POINT_LINEAR] = "break", [DEBUG_POINT_PHYS] = "break phys",
     [DEBUG_POINT_SEGOFF] = "break", [DEBUG_POINT_WATCH] = "watch",
-    [DEBUG_POINT_CATCH] = "catch",
+    [DEBUG_POINT_CATCH] = "catch",  [DEBUG_POINT_MODE] = "catch",
 };
 
 static void put_point(const struct view_ctx *ctx, struct doc *doc,
@@ -135,6 +135,9 @@ static void put_point(const struct view_ctx *ctx, struct doc *doc,
     if (p->kind == DEBUG_POINT_SEGOFF)
         snprintf(where, sizeof(where), "%04x:%04llx", p->selector,
                  (unsigned long long)p->addr);
+    else if (p->kind == DEBUG_POINT_MODE)
+        snprintf(where, sizeof(where), "mode%s",
+                 p->addr & X86_MODE_CPL ? " or CPL" : "");
     else if (p->kind == DEBUG_POINT_CATCH)
         snprintf(where, sizeof(where), p->len ? "%s %#llx" : "%s",
                  vm_exit_name(p->exit), (unsigned long long)p->addr);
@@ -207,6 +210,9 @@ bool view_why(const struct view_ctx *ctx, int argc, char **argv,
     if (s->reason == DEBUG_REASON_WATCHPOINT)
         doc_field(doc, "touched", "%#llx by a %s", (unsigned long long)s->gla,
                   s->write ? "write" : "read");
+    if (s->reason == DEBUG_REASON_MODE)
+        doc_field(doc, "mode", "%s to %s", x86_mode_name(s->from),
+                  x86_mode_name(s->to));
     if (s->reason == DEBUG_REASON_CATCH)
         doc_field(doc, "exit", "%s", vm_exit_name(s->exit.kind));
     return true;

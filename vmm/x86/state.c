@@ -46,6 +46,19 @@ enum x86_mode x86_mode(const struct x86_state *st)
     return d ? X86_MODE_COMPAT32 : X86_MODE_COMPAT16;
 }
 
+uint32_t x86_mode_bits(const struct x86_state *st)
+{
+    uint16_t cs = st->seg[X86_CS].attr;
+
+    return (st->cr0 & X86_CR0_PE ? X86_MODE_BIT_PE : 0u) |
+           (st->cr0 & X86_CR0_PG ? X86_MODE_BIT_PG : 0u) |
+           (st->rflags & X86_EFLAGS_VM ? X86_MODE_BIT_VM : 0u) |
+           (st->efer & X86_EFER_LMA ? X86_MODE_BIT_LMA : 0u) |
+           (cs & X86_SEG_L ? X86_MODE_BIT_L : 0u) |
+           (cs & X86_SEG_DB ? X86_MODE_BIT_D : 0u) |
+           x86_cpl(st) << X86_MODE_CPL_SHIFT;
+}
+
 const char *x86_mode_name(enum x86_mode mode)
 {
     static const char *const names[] = {

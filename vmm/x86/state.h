@@ -214,6 +214,19 @@ enum x86_mode {
 };
 
 enum x86_mode x86_mode(const struct x86_state *st);
+/* What of the state makes the mode, as bits; other bits are 0. */
+enum x86_mode_bit {
+    X86_MODE_BIT_PE = BIT(0),
+    X86_MODE_BIT_PG = BIT(1),
+    X86_MODE_BIT_VM = BIT(2),
+    X86_MODE_BIT_LMA = BIT(3),
+    X86_MODE_BIT_L = BIT(4), /* of CS */
+    X86_MODE_BIT_D = BIT(5), /* of CS */
+    X86_MODE_BITS = BIT(6) - 1,
+    X86_MODE_CPL = BIT(6) | BIT(7),
+};
+#define X86_MODE_CPL_SHIFT 6
+uint32_t x86_mode_bits(const struct x86_state *st);
 const char *x86_mode_name(enum x86_mode mode); /* "real", "prot32", ... */
 
 /* The base that offsets in CS are added to: 0 in 64-bit code. */

@@ -245,6 +245,12 @@ static bool debug_exit(struct bt *bt, struct vm_exit *why, unsigned hits)
     return true;
 }
 
+bool bt_mode_stops(const struct bt *bt)
+{
+    return bt->debug.stop_mode &&
+           (x86_mode_bits(&bt->cpu->st) ^ bt->mode_bits) & bt->debug.stop_mode;
+}
+
 /* The accesses are forgotten at the next run. */
 static void say_touches(struct bt *bt, struct vm_exit *why)
 {
@@ -269,7 +275,9 @@ static bool must_leave(struct bt *bt, struct vm_exit *why)
     else if (bt->touches) {
         debug_exit(bt, why, DEBUG_HIT_WATCH);
         say_touches(bt, why);
-    } else if (vcpu->icount >= bt->debug.stop_icount)
+    } else if (bt_mode_stops(bt))
+        debug_exit(bt, why, DEBUG_HIT_MODE);
+    else if (vcpu->icount >= bt->debug.stop_icount)
         debug_exit(bt, why, DEBUG_HIT_COUNT);
     else if (vcpu->icount + vcpu->idle_ns >= vcpu->deadline_ns)
         fill_exit(bt, why, VM_EXIT_PREEMPT);
@@ -428,6 +436,7 @@ static int bt_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
     struct bt *bt = vcpu->accel;
 
     bt->debug = *ctl;
+    bt->mode_bits = x86_mode_bits(bt_st(bt));
     bt->emu.hooks.accessed = ctl->wps ? bt_accessed : NULL;
     if (bt_points_armed(bt, ctl))
         return 0;

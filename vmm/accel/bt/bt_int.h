@@ -265,7 +265,8 @@ struct bt {
     /* Where breakpoints were asked last, so that going on gets past them. */
     uint64_t bp_gla, bp_icount;
     bool bp_asked;
-    bool bp_hit; /* one stops: translated code was left for it */
+    uint32_t mode_bits; /* when debug.stop_mode was set */
+    bool bp_hit;        /* one stops: translated code was left for it */
     bool skip_intr;
     /* The run loop must emulate: one instruction; up to this count. */
     bool emulate_next;
@@ -451,6 +452,8 @@ bool bt_native_signal(void *opaque, int sig, siginfo_t *info, void *ucontext);
 
 /* ---- bt.c --------------------------------------------------------------- */
 
+/* Has the mode changed, and does the debugger want to know? */
+bool bt_mode_stops(const struct bt *bt);
 /* How many instructions may run before someone must be asked. */
 uint64_t bt_limit(const struct bt *bt);
 /* Is an interrupt due before the next instruction? */

@@ -208,7 +208,7 @@ static bool may_resume(struct bt *bt, const struct at *at, uint32_t next)
         bt->space_stale || bt->win_stale || bt->touches ||
         !bt->win->fetch[at->tb->eip / BT_PAGE] || /* INVLPG of this page */
         st->sti_shadow || st->movss_shadow || bt->a20 != bt->vcpu->a20 ||
-        !bt_mode_holds(bt) || bt_interrupt_due(bt))
+        !bt_mode_holds(bt) || bt_mode_stops(bt) || bt_interrupt_due(bt))
         return false;
     limit = bt_limit(bt);
     if (limit <= BT_TB_INSNS)
