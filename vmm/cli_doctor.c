@@ -104,6 +104,8 @@ static const struct {
     {offsetof(struct kvm_survey, soft_int), "INT n", "its system calls"},
     {offsetof(struct kvm_survey, injection), "interrupts", "its timer"},
     {offsetof(struct kvm_survey, single_step), "single step", "debuggers"},
+    {offsetof(struct kvm_survey, breakpoints), "debug registers",
+     "breakpoints at full speed"},
 };
 
 static bool kvm_can(const struct kvm_survey *s, size_t i)

@@ -17,9 +17,11 @@ cases=(
     'teach|-|bt kvm|teach|0|-m 32M $BUILD/guests/teach.elf'
     'teach-disk|-|bt kvm|teach-short|0|-m 32M --disk $BUILD/guests/teach.img,ro'
     'teach-interrupt|-|bt kvm|teach-interrupt|41|-m 40M $BUILD/guests/teach.elf'
+    'teach-irqchip|-|kvm|teach|0|--irqchip kernel -m 32M $BUILD/guests/teach.elf'
     'teach-screen|-|bt kvm|teach-screen|0|-m 64M --serial null --display text $BUILD/guests/teach.elf'
     'debian-686|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
     'debian-686-pae|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686-pae'
+    'debian-686-irqchip|i386|kvm|linux|0|--irqchip kernel -m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
     'memtest|i386|bt kvm|memtest|8|-m 12M --no-reboot --kernel-args console=ttyS0,115200 @/memtest.bin'
     'grub|boot|bt kvm|grub|0|-m 32M --serial null --display text @/grub-floppy.img'
     'grub-halt|boot|bt kvm|grub-halt|0|-m 32M --serial null --display text @/grub-floppy.img'
@@ -27,6 +29,7 @@ cases=(
     'ipxe|boot|bt kvm|ipxe|0|-m 32M --serial null --display text @/ipxe.iso'
     'gnumach|boot|bt kvm|gnumach|0|-m 32M --serial null --display text @/gnumach'
     'debian-amd64|amd64|kvm|linux64|0|-m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'
+    'debian-amd64-irqchip|amd64|kvm|linux64|0|--irqchip kernel -m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'
 )
 
 # What both accelerators must show alike: all that the guest printed, but for

@@ -94,7 +94,12 @@ static bool registers_work(struct kvm_accel *k)
     return k->hw_bp == HW_BP_WORK;
 }
 
-/* 0, or -ENOSPC: watchpoints cannot be had in another way in 64-bit code. */
+/*
+ * 0, or -ENOSPC: watchpoints cannot be had in another way in 64-bit code.
+ * Stepping and comparing sees no reads; taking the page from KVM's slots sees
+ * the page that was there when the guest's page tables last changed, which KVM
+ * does not tell us.
+ */
 static int allocate(struct kvm_accel *k)
 {
     const struct debug_ctl *ctl = &k->debug;

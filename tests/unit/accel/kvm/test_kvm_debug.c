@@ -228,6 +228,34 @@ static void watchpoints_have_no_limit_in_32_bit_code(void **unused)
     guest_fini(&g);
 }
 
+/* Where the emulator cannot step: too many are refused, and nothing is set. */
+static void too_many_watchpoints_are_refused(void **unused)
+{
+    static const struct debug_wp wp[] = {{0xb000, 8, false, true},
+                                         {0xb008, 8, false, true},
+                                         {0xb010, 8, false, true},
+                                         {0xb018, 8, false, true},
+                                         {0xa000, 8, false, true}};
+    const struct debug_ctl ctl = {
+        .wps = ARRAY_SIZE(wp), .wp = wp, .stop_icount = UINT64_MAX};
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    for (unsigned kernel = 0; kernel < 2; kernel++) {
+        guest_init_options(&g,
+                           (struct accel_options){.irqchip_kernel = kernel});
+        /* mov [rsi], eax; out 10h, al */
+        guest_enter(&g, kernel ? GUEST_PROT32 : GUEST_LONG64,
+                    "\x89\x06\xe6\x10\xf4", 5);
+        g.st.gpr[X86_RSI] = 0xa000;
+        assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+        assert_int_equal(accel_kvm.set_debug(&g.vcpu, &ctl), -ENOSPC);
+        assert_int_equal(guest_run(&g).kind, VM_EXIT_PIO);
+        guest_fini(&g);
+    }
+}
+
 static void the_guests_own_trap_flag_works(void **unused)
 {
     static const struct debug_bp bp[] = {{GUEST_CODE + 0x100, false}};
@@ -473,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_watchpoint_stops_after_the_access),
         cmocka_unit_test(a_watch_of_reads_sees_both),
         cmocka_unit_test(watchpoints_have_no_limit_in_32_bit_code),
+        cmocka_unit_test(too_many_watchpoints_are_refused),
         cmocka_unit_test(the_guests_own_trap_flag_works),
         cmocka_unit_test(the_guests_own_breakpoint_works),
         cmocka_unit_test(registers_hold_four_breakpoints),
