@@ -11,7 +11,10 @@
 #include "vmm/mem/mem.h"
 #include "vmm/x86/state.h"
 
-/* A machine for sequences: CPL 3, flat, 2-level paging, pages scattered. */
+/*
+ * A machine for sequences: CPL 3, flat or with a base (diff_layout.h), 2-level
+ * paging, pages scattered.
+ */
 struct diff_machine {
     struct mem mem;
     struct x86_state st; /* in: the state to start with; out: at the end */

@@ -92,13 +92,14 @@ static void put_mov(struct gen *g, unsigned reg, uint32_t value)
 
 static void put_esp(struct gen *g)
 {
-    uint32_t at = DIFF_STACK + DIFF_PAGE - 64 + rnd(g, 128);
+    uint32_t at = DIFF_STACK + DIFF_PAGE - 64 + rnd(g, 128) - g->seq->base;
 
     put_mov(g, X86_RSP, chance(g, 70) ? at & ~3u : at);
     g->esp_dirty = false;
 }
 
-/* Where a memory operand of SIZE bytes goes: borders are what matters. */
+/* The offset that a memory operand of SIZE bytes gets: borders are what
+ * matters. */
 static uint32_t data_address(struct gen *g, unsigned size, bool aligned)
 {
     uint32_t page = rnd(g, DIFF_DATA_PAGES - 1) + 1, at;
@@ -114,7 +115,7 @@ static uint32_t data_address(struct gen *g, unsigned size, bool aligned)
         at = DIFF_DATA_END - rnd(g, size + 2);
     if (aligned && chance(g, 97))
         at &= ~15u;
-    return at;
+    return at - g->seq->base;
 }
 
 /* ---- one instruction --------------------------------------------------- */
@@ -336,7 +337,7 @@ static void prepare_implicit(struct gen *g, struct insn *in)
     case ZYDIS_MNEMONIC_MASKMOVQ:
     case ZYDIS_MNEMONIC_MASKMOVDQU:
         /* Masked bytes beyond a border may fault, or not. */
-        put_mov(g, X86_RDI, DIFF_DATA + DIFF_PAGE - rnd(g, 16));
+        put_mov(g, X86_RDI, DIFF_DATA + DIFF_PAGE - rnd(g, 16) - g->seq->base);
         break;
     case ZYDIS_MNEMONIC_DIV:
     case ZYDIS_MNEMONIC_IDIV:
@@ -344,7 +345,8 @@ static void prepare_implicit(struct gen *g, struct insn *in)
         break;
     case ZYDIS_MNEMONIC_LEAVE:
     case ZYDIS_MNEMONIC_ENTER:
-        put_mov(g, X86_RBP, DIFF_STACK + DIFF_PAGE - 32 + rnd(g, 64));
+        put_mov(g, X86_RBP,
+                DIFF_STACK + DIFF_PAGE - 32 + rnd(g, 64) - g->seq->base);
         break;
     default:
         break;
@@ -402,9 +404,9 @@ static void prepare_memory(struct gen *g, struct insn *in)
      * milliseconds where a hypervisor throttles it. */
     if ((in->info.attributes & ZYDIS_ATTRIB_HAS_LOCK) ||
         in->info.mnemonic == ZYDIS_MNEMONIC_XCHG)
-        at &= ~(size - 1);
+        at = ((at + g->seq->base) & ~(size - 1)) - g->seq->base;
     if (faults_peculiarly(in, op))
-        at = DIFF_DATA + DIFF_PAGE + rnd(g, DIFF_PAGE);
+        at = DIFF_DATA + DIFF_PAGE + rnd(g, DIFF_PAGE) - g->seq->base;
     if (is_moffs(in)) {
         memcpy(in->bytes + in->info.raw.disp.offset, &at, 4);
         return;
@@ -604,7 +606,12 @@ static void initial_state(struct gen *g)
     for (unsigned i = 0; i < 8; i++)
         seq->gpr[i] =
             chance(g, 30) ? rnd(g, 256) : (uint32_t)diff_random(&g->rnd);
-    seq->gpr[X86_RSP] = DIFF_STACK + DIFF_PAGE + rnd(g, 64) * 4 - 128;
+    if (chance(g, 25)) /* at - base is nowhere, should it be taken as linear */
+        seq->base = 0x100000 + rnd(g, 0x7000000);
+    if (chance(g, 50))
+        seq->base &= ~(DIFF_PAGE - 1);
+    seq->gpr[X86_RSP] =
+        DIFF_STACK + DIFF_PAGE + rnd(g, 64) * 4 - 128 - seq->base;
     seq->eflags = ((uint32_t)diff_random(&g->rnd) & X86_EFLAGS_ARITH) |
                   X86_EFLAGS_IF | X86_EFLAGS_RES1;
     if (chance(g, 15))

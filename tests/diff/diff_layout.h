@@ -10,6 +10,8 @@
  *     DATA   one read-only page, four pages, then nothing
  *     STACK  two pages
  *
+ * DS, ES and SS may have a base, all the same one, and then a limit.
+ *
  * No header of the C library or the monitor: this is also compiled
  * freestanding for i386.
  */
@@ -48,6 +50,7 @@ struct diff_seq {
     uint32_t code_at;          /* linear address of code[0] */
     uint32_t code_len;         /* the end: where execution stops */
     uint32_t gpr[8], eflags;
+    uint32_t base;             /* of DS, ES and SS; 0: they are flat */
     uint8_t code[DIFF_CODE_MAX];
     /* For the comparer alone: */
     uint32_t insns;            /* boundaries used */
@@ -63,6 +66,12 @@ struct diff_result {
     uint8_t memory[DIFF_MEMORY] __attribute__((aligned(16)));
 };
 /* clang-format on */
+
+/* Limit of segments with BASE, in pages: they end with the stack. */
+static inline uint32_t diff_limit(uint32_t base)
+{
+    return base ? (DIFF_STACK_END - base) / DIFF_PAGE - 1 : 0xfffff;
+}
 
 static inline uint64_t diff_random(uint64_t *state)
 {

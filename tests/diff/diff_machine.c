@@ -138,7 +138,7 @@ void diff_machine_fini(struct diff_machine *m)
     mem_fini(&m->mem);
 }
 
-static void load_segments(struct x86_state *st)
+static void load_segments(struct x86_state *st, uint32_t base)
 {
     uint16_t attr = (uint16_t)(X86_SEG_P | 3u << 5 | X86_SEG_S | X86_SEG_RW |
                                X86_SEG_ACCESSED | X86_SEG_G | X86_SEG_DB);
@@ -147,8 +147,11 @@ static void load_segments(struct x86_state *st)
         st->seg[i] = (struct x86_seg){
             .selector = 0x2b,
             .attr = attr,
-            .limit = 0xffffffff,
+            .base = i <= X86_DS ? base : 0,
+            .limit = i <= X86_DS ? diff_limit(base) << 12 | 0xfff : 0xffffffff,
         };
+    st->seg[X86_CS].base = 0;
+    st->seg[X86_CS].limit = 0xffffffff;
     st->seg[X86_CS].selector = 0x23;
     st->seg[X86_CS].attr |= X86_SEG_CODE;
     st->gdt = (struct x86_table){SYS_GDT, 7 * 8 - 1};
@@ -184,7 +187,7 @@ void diff_machine_load(struct diff_machine *m, const struct diff_seq *seq)
 
     load_memory(m, seq);
     x86_state_reset(st);
-    load_segments(st);
+    load_segments(st, seq->base);
     st->cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET;
     st->cr3 = PD_GPA;
     st->cr4 = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;

@@ -178,6 +178,7 @@ static void print_state(const struct diff_seq *seq)
     for (unsigned i = 0; i < 8; i++)
         printf("  %s=%08x%s", gpr_names[i], seq->gpr[i],
                i % 4 == 3 ? "\n" : "");
+    printf("  base of DS, ES, SS=%08x\n", seq->base);
     printf("  eflags=%08x fcw=%02x%02x fsw=%02x%02x ftw=%02x mxcsr=%02x%02x\n",
            seq->eflags, seq->fxsave[1], seq->fxsave[0], seq->fxsave[3],
            seq->fxsave[2], seq->fxsave[4], seq->fxsave[25], seq->fxsave[24]);

@@ -8,6 +8,7 @@
 #include "diff_layout.h"
 
 #define SYS_EXIT         1
+#define SYS_MODIFY_LDT   123
 #define SYS_MPROTECT     125
 #define SYS_RT_SIGACTION 174
 #define SYS_SIGALTSTACK  186
@@ -27,13 +28,17 @@
 #define SA_SIGINFO   4u
 #define SA_ONSTACK   0x08000000u
 #define SA_NODEFER   0x40000000u
-#define FXSAVE_STATE 112 /* of the signal frame's FPU state */
+#define LDT_WRITE    1
+#define LDT_SELECTOR 7    /* entry 0, RPL 3 */
+#define LDT_DATA     0x51 /* 32 bits, limit in pages, available */
+#define FXSAVE_STATE 112  /* of the signal frame's FPU state */
 
 /* What native32_enter.S loads and stores. */
 struct native32_regs {
     uint32_t gpr[8];
     uint32_t eflags, eip;
     uint32_t host_esp;
+    uint32_t segment, flat; /* of DS, ES, SS: in a sequence; ours */
 };
 
 extern struct native32_regs native32_regs;
@@ -137,6 +142,20 @@ static void set_up(void)
              0);
 }
 
+/* The selector of a segment with SEQ's base. */
+static uint32_t segment(const struct diff_seq *seq)
+{
+    struct {
+        uint32_t entry, base, limit, flags;
+    } d = {0, seq->base, diff_limit(seq->base), LDT_DATA};
+
+    if (!seq->base)
+        return native32_regs.flat;
+    if (call(SYS_MODIFY_LDT, LDT_WRITE, (uint32_t)&d, sizeof(d), 0, 0, 0) < 0)
+        call(SYS_EXIT, 12, 0, 0, 0, 0, 0);
+    return LDT_SELECTOR;
+}
+
 static void run(const struct diff_seq *seq, struct diff_result *result)
 {
     uint8_t *code = (uint8_t *)seq->code_at, *p;
@@ -157,6 +176,7 @@ static void run(const struct diff_seq *seq, struct diff_result *result)
     copy(native32_regs.gpr, seq->gpr, sizeof(seq->gpr));
     native32_regs.eflags = seq->eflags;
     native32_regs.eip = seq->code_at;
+    native32_regs.segment = segment(seq);
     copy(native32_fxsave, seq->fxsave, sizeof(seq->fxsave));
     current = result;
     result->vector = -1;
@@ -189,6 +209,7 @@ void native32_main(void)
         MAP_FILE, 3);
     result = (struct diff_result *)(seq + header->count);
     set_up();
+    __asm__("mov %%ds, %0" : "=r"(native32_regs.flat));
     for (uint32_t i = 0; i < header->count; i++) {
         run(&seq[i], &result[i]);
         header->done = i + 1;

@@ -8,11 +8,13 @@
 native32_fxsave:
     .space 512
 native32_regs:
-    .space 44
+    .space 52
 #define REG(n)   native32_regs + 4*(n)
 #define EFLAGS   native32_regs + 32
 #define EIP      native32_regs + 36
 #define HOST_ESP native32_regs + 40
+#define SEGMENT  native32_regs + 44
+#define FLAT     native32_regs + 48
 
     .text
     .globl _start, native32_enter, native32_end, native32_return
@@ -37,11 +39,17 @@ native32_enter:
     mov  REG(7), %edi
     pushl EFLAGS
     popf
-    mov  REG(4), %esp
-    jmp  *EIP
+    mov  %cs:SEGMENT, %ds
+    mov  %cs:SEGMENT, %es
+    mov  %cs:SEGMENT, %ss
+    mov  %cs:REG(4), %esp
+    jmp  *%cs:EIP
 
 native32_end:
+    mov  %cs:FLAT, %ds
+    mov  %cs:FLAT, %es
     mov  %esp, REG(4)
+    mov  %cs:FLAT, %ss
     mov  HOST_ESP, %esp
     pushf
     popl EFLAGS
