@@ -89,6 +89,7 @@ static bool about_exit(const struct pane *p, const struct pane_line *l,
     return true;
 }
 
+/* BUF is "explain" already. */
 static void about_line(const struct pane *p, const struct pane_line *l,
                        char *buf, size_t len)
 {
@@ -100,6 +101,8 @@ static void about_line(const struct pane *p, const struct pane_line *l,
         snprintf(buf, len, "%s", l->link);
         return;
     }
+    if (strcmp(p->class->name, "code") == 0 && l->look == LOOK_CURRENT)
+        return; /* the stop itself, or the instruction if that is all */
     if (strcmp(p->class->name, "code") == 0 && l->has_addr) {
         snprintf(buf, len, "explain insn %#llx", (unsigned long long)l->addr);
         return;

@@ -71,4 +71,6 @@ void follow_stop(struct screen *sc)
     f->shown = pane_class_find(want.view);
     pane_show(p, f->shown);
     snprintf(p->arg, sizeof(p->arg), "%s", want.arg);
+    if (strcmp(want.view, "walk") == 0)
+        p->cursor = SIZE_MAX; /* its end says why; the refresh finds it */
 }

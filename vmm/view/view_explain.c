@@ -123,19 +123,19 @@ static bool put_topic(const struct view_ctx *ctx, struct doc *doc,
  * ------------------------------------------------------
  */
 
+/* clang-format off */
 static const char *const blame[] = {
     [X86_WALK_NOT_PRESENT] = "its P bit is clear: nothing is mapped there",
     [X86_WALK_RESERVED] = "a bit that must be clear is set",
     [X86_WALK_NO_WRITE] = "a W bit on the way is clear, and the access writes",
     [X86_WALK_NO_USER] = "a U bit on the way is clear, and ring 3 asks",
     [X86_WALK_NO_EXEC] = "an XD bit on the way is set, and it is a fetch",
-    [X86_WALK_SMEP] = "the page is the user's, and CR4.SMEP forbids ring 0 to "
-                      "execute it",
-    [X86_WALK_SMAP] = "the page is the user's, and CR4.SMAP forbids ring 0 to "
-                      "touch it",
+    [X86_WALK_SMEP] = "it is the user's; CR4.SMEP forbids ring 0 to execute it",
+    [X86_WALK_SMAP] = "it is the user's; CR4.SMAP forbids ring 0 to touch it",
     [X86_WALK_NOT_CANONICAL] = "the address is not canonical",
     [X86_WALK_BUS] = "the table lies outside memory",
 };
+/* clang-format on */
 
 /* The step that is to blame: the last, or the first without the right. */
 static const struct x86_walk_step *blamed_step(const struct x86_walk *w)
@@ -228,7 +228,7 @@ static bool explain_fault(const struct view_ctx *ctx, int argc, char **argv,
     }
     if (!at_fault)
         return view_fail(doc, "the guest is not stopped at an exception; "
-                              "`catch vector 14` stops at the next page "
+                              "`catch exception 14` stops at the next page "
                               "fault, `explain fault ADDRESS` asks about one");
     e = explain_value(EXPLAIN_VECTOR, f.vector);
     if (e)
@@ -417,7 +417,7 @@ static bool explain_exit(const struct view_ctx *ctx, int argc, char **argv,
         return put_topic(ctx, doc, EXPLAIN_EXIT);
     if (!e)
         return view_fail(doc, "no exit '%s'; `explain exit` lists them",
-                         argv[2]);
+                         argc > 2 ? argv[2] : "");
     kind = (enum vm_exit_kind)e->value;
     put_row(ctx, doc, e);
     doc_field(doc, "class", "%s", vm_exit_class(kind));
@@ -529,6 +529,7 @@ static void tell_cause(const struct view_ctx *ctx, const struct fault_cause *c,
     static const char *const order[] = {"first", "then", "last"};
     char name[24], where[96], error[80] = "";
 
+    assert(nth < ARRAY_SIZE(order));
     x86_vector_text(name, sizeof(name), c->vector);
     symbols_format(ctx->sym, c->rip, where, sizeof(where));
     if (c->vector == X86_PF)
