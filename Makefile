@@ -144,6 +144,7 @@ $(BUILD)/docs/ringside.1: $(BUILD)/ringside
 -include labs/guests/guests.mk
 include tests/diff/diff.mk
 -include tests/guest/priv/priv.mk
+-include tests/guest/classic/classic.mk
 include tests/tui/tui.mk
 
 -include $(OBJS:.o=.d) $(addsuffix .d,$(UNIT_BINS))

@@ -23,6 +23,8 @@ cases=(
     'debian-686-pae|i386|bt kvm|linux|0|-m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686-pae'
     'debian-686-irqchip|i386|kvm|linux|0|--irqchip kernel -m 128M --initrd $BUILD/initramfs-i386 --kernel-args console=ttyS0 @/vmlinuz-686'
     'memtest|i386|bt kvm|memtest|8|-m 12M --no-reboot --kernel-args console=ttyS0,115200 @/memtest.bin'
+    'classic|-|bt kvm|classic|21|-m 16M --disk $BUILD/guests/classic-disk.img $BUILD/guests/classic.img'
+    'classic-screen|-|bt kvm|classic-screen|23|-m 16M --serial null --display text --disk $BUILD/guests/classic-disk.img $BUILD/guests/classic.img'
     'grub|boot|bt kvm|grub|0|-m 32M --serial null --display text @/grub-floppy.img'
     'grub-halt|boot|bt kvm|grub-halt|0|-m 32M --serial null --display text @/grub-floppy.img'
     'grub-linux|i386 boot|bt kvm|grub-linux|0|-m 128M --serial null --display text --disk $BUILD/boot.tar,ro @/grub-floppy.img'
@@ -84,10 +86,10 @@ run_case() { # a row of the table
             ran=1
         fi
     done
-    # Linux prints what processor it found and how long things took: only
-    # Ringlet must be the same on both.  The other one's transcript may be of
+    # Others print what processor they found and how long things took: only
+    # our own must be the same on both.  The other one's transcript may be of
     # an earlier run, or of another machine.
-    if [ -n "$ran" ] && [ "$script" = teach ] &&
+    if [ -n "$ran" ] && [[ $script == teach || $script == classic ]] &&
         [ -s "$logs/$name-bt.out" ] && [ -s "$logs/$name-kvm.out" ]; then
         compare "$name"
     fi
