@@ -465,25 +465,37 @@ bool emu_probe_write(struct emu *emu, enum x86_sreg seg, uint32_t off,
     return emu_probe_write64(emu, seg, off, size);
 }
 
+/*
+ * What the processor does by itself: descriptors, gates, the TSS, the frames of
+ * interrupts.  The debugger watches that too; the guest's DR0-3 do not.
+ */
+static bool seen(struct emu *emu, uint64_t gla, unsigned size, bool write,
+                 bool done)
+{
+    if (done && emu->hooks.accessed)
+        emu->hooks.accessed(emu->hooks.opaque, gla, size, write);
+    return done;
+}
+
 bool emu_read_sys(struct emu *emu, uint32_t gla, void *buf, unsigned size)
 {
-    return linear_read(emu, gla, buf, size, false);
+    return seen(emu, gla, size, false, linear_read(emu, gla, buf, size, false));
 }
 
 bool emu_write_sys(struct emu *emu, uint32_t gla, const void *buf,
                    unsigned size)
 {
-    return linear_write(emu, gla, buf, size, false);
+    return seen(emu, gla, size, true, linear_write(emu, gla, buf, size, false));
 }
 
 bool emu_read_linear(struct emu *emu, uint32_t gla, void *buf, unsigned size,
                      bool user)
 {
-    return linear_read(emu, gla, buf, size, user);
+    return seen(emu, gla, size, false, linear_read(emu, gla, buf, size, user));
 }
 
 bool emu_write_linear(struct emu *emu, uint32_t gla, const void *buf,
                       unsigned size, bool user)
 {
-    return linear_write(emu, gla, buf, size, user);
+    return seen(emu, gla, size, true, linear_write(emu, gla, buf, size, user));
 }
