@@ -378,9 +378,18 @@ static int bt_run(struct vcpu *vcpu, struct vm_exit *why)
     return 0;
 }
 
+/*
+ * Any thread, or a signal handler.  Translated code looks at nothing, but each
+ * block reads the budget's range: without it, the next block faults.  A million
+ * instructions of REP MOVS would be a long time to wait for the budget's end.
+ */
 static void bt_kick(struct vcpu *vcpu)
 {
+    const struct bt *bt = vcpu->accel;
+
     atomic_store(&vcpu->kicked, true);
+    if (bt && bt->floor)
+        (void)mprotect(bt->floor, BT_BUDGET_MAX, PROT_NONE);
 }
 
 /* ---- state -------------------------------------------------------------- */

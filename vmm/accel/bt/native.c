@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -400,6 +401,22 @@ static void undo_part(struct bt *bt, const struct at *at)
         gpr[X86_RDI] = (uint32_t)bt->signal.r9;
 }
 
+/* The budget is used up, or bt_kick() took its range away. */
+static bool out_of_budget(struct bt *bt, const struct at *at)
+{
+    sync_count(bt, 0);
+    set_rip(bt, at->tb->eip);
+    if (bt->signal.addr >= (uint64_t)bt->floor) {
+        bt->stats.trips++;
+        if (mprotect(bt->floor, BT_BUDGET_MAX, PROT_READ) < 0)
+            assert(!"mprotect(budget)");
+        return false;
+    }
+    bt->stats.budget_stops++;
+    bt->emulate_until = bt->vcpu->icount + bt->left;
+    return false;
+}
+
 static bool out_signal(struct bt *bt, struct at *at)
 {
     const struct bt_signal *sig = &bt->signal;
@@ -409,14 +426,10 @@ static bool out_signal(struct bt *bt, struct at *at)
     at->tb = bt_cache_by_pc(bt, sig->pc);
     assert(at->tb && "a signal outside of any block");
     at->i = bt_tb_index(bt, at->tb, sig->pc);
-    if (sig->addr - (uint64_t)bt->nothing < BT_PAGE && at->i == 0 &&
-        sig->pc == (uint64_t)bt->cache.rx + at->tb->host + at->tb->head) {
-        bt->stats.budget_stops++;
-        sync_count(bt, 0);
-        set_rip(bt, at->tb->eip);
-        bt->emulate_until = bt->vcpu->icount + bt->left;
-        return false;
-    }
+    if (sig->addr - (uint64_t)bt->nothing < BT_PAGE + BT_BUDGET_MAX &&
+        at->i == 0 &&
+        sig->pc == (uint64_t)bt->cache.rx + at->tb->host + at->tb->head)
+        return out_of_budget(bt, at);
     undo_part(bt, at);
     sync_count(bt, at->i);
     if (bt_is_limit(bt, sig->addr) && !at->tb->dead)

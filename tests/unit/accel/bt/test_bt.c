@@ -1,4 +1,7 @@
 /* The run loop, on small programs, emulated and translated alike. */
+#include <pthread.h>
+#include <time.h>
+
 #include "tests/unit/accel/bt/bt_machine.h"
 
 /* mov ecx, 1000; xor eax, eax; l: add eax, ecx; dec ecx; jnz l; hlt */
@@ -244,6 +247,42 @@ static void test_kick(void **state)
     bt_machine_fini(&m);
 }
 
+static void *kick_later(void *arg)
+{
+    const struct timespec wait = {.tv_nsec = 50000000};
+
+    nanosleep(&wait, NULL);
+    accel_bt.kick(arg);
+    return NULL;
+}
+
+/* Few but long instructions: a kick is not left waiting for the budget. */
+static void test_kick_amid_long_strings(void **state)
+{
+    static const uint8_t code[] = {
+        0xbf, 0,    0, 0x04, 0, /* l: mov edi, 40000 */
+        0xb9, 0,    0, 0x10, 0, /* mov ecx, 100000 */
+        0xf3, 0xaa,             /* rep stosb */
+        0xeb, 0xf2,             /* jmp l */
+    };
+    struct bt_machine m;
+    pthread_t kicker;
+
+    (void)state;
+    bt_machine_init(&m, NULL);
+    mem_write(&m.mem, BT_MACHINE_CODE, code, sizeof(code));
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = m.vcpu.icount;
+
+        atomic_store(&m.vcpu.kicked, false);
+        assert_int_equal(pthread_create(&kicker, NULL, kick_later, &m.vcpu), 0);
+        assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_KICK);
+        pthread_join(kicker, NULL);
+        assert_in_range(m.vcpu.icount - before, 1, 500000);
+    }
+    bt_machine_fini(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_breakpoints_in_blocks),
         cmocka_unit_test(test_inlined_are_counted),
         cmocka_unit_test(test_kick),
+        cmocka_unit_test(test_kick_amid_long_strings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
