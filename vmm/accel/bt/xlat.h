@@ -109,8 +109,6 @@ const ZydisDecodedOperand *xlat_memory_operand(const struct xlat *x);
  */
 struct emit_mem xlat_stack(struct xlat *x, unsigned reg, int disp,
                            unsigned size, bool write);
-/* Faults where an access to SIZE bytes at ESP + DISP would, by its limit. */
-void xlat_stack_check(struct xlat *x, int disp, unsigned size, bool write);
 /* ESP, or SP, = REG + DISP. */
 void xlat_set_esp(struct xlat *x, unsigned reg, int disp);
 

@@ -261,12 +261,23 @@ enum xlat_flow xlat_pop(struct xlat *x)
     return XLAT_NEXT;
 }
 
+/* What is there already, written again: a fault, or none later. */
+static void probe_stack(struct xlat *x, int disp)
+{
+    struct emit_mem mem = xlat_stack(x, HOST_R12, disp, SIZE(x), true);
+
+    xlat_load(x, SIZE(x), HOST_R11, mem);
+    xlat_store(x, SIZE(x), HOST_R11, mem);
+}
+
 enum xlat_flow xlat_pusha(struct xlat *x)
 {
+    bool checked = x->mode.flags & BT_MODE_CHECKED; /* may wrap in between */
     int size = (int)SIZE(x);
 
     for (int r = 0; r < 8; r++)
-        xlat_stack_check(x, -size * (r + 1), SIZE(x), true);
+        if (checked || r == 0 || r == 7)
+            probe_stack(x, -size * (r + 1));
     for (int r = 0; r < 8; r++)
         xlat_store(x, SIZE(x), xlat_gpr((unsigned)r),
                    xlat_stack(x, HOST_R12, -size * (r + 1), SIZE(x), true));

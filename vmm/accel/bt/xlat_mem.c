@@ -164,14 +164,6 @@ static void stack_offset(struct xlat *x, unsigned reg, int disp)
         xlat_zero_extend(x, HOST_R9);
 }
 
-void xlat_stack_check(struct xlat *x, int disp, unsigned size, bool write)
-{
-    if (!(x->mode.flags & BT_MODE_CHECKED))
-        return;
-    stack_offset(x, HOST_R12, disp);
-    xlat_check_limit(x, X86_SS, write, HOST_R9, size);
-}
-
 struct emit_mem xlat_stack(struct xlat *x, unsigned reg, int disp,
                            unsigned size, bool write)
 {
