@@ -21,7 +21,7 @@ static const struct {
     {"tree", "pte", "pte", true},          {"shadow", "pte", "pte", true},
     {"gdt", "seg", "seg", true},           {"ldt", "seg", "seg", true},
     {"segs", "seg", "seg", true},          {"tss", "seg", "seg tss32", true},
-    {"devices", NULL, "device", false},    {"ports", "port", "port 0x", false},
+    {"devices", "chip", "device", false},  {"ports", "port", "port 0x", false},
     {"idt", "vector", "vector 0x", false}, {"why", "vector", "", true},
 };
 

@@ -30,6 +30,7 @@ static const struct {
     [EXPLAIN_MSR] = {"msr", "Model-specific registers", false},
     [EXPLAIN_PORT] = {"port", "Ports", false},
     [EXPLAIN_CHECK] = {"check", "Runtime checks", false},
+    [EXPLAIN_CHIP] = {"chip", "Registers of chips", false},
 };
 
 const struct explanation *explain_nth(size_t n)

@@ -22,6 +22,7 @@ enum explain_topic {
     EXPLAIN_MSR,
     EXPLAIN_PORT,
     EXPLAIN_CHECK,
+    EXPLAIN_CHIP,
     EXPLAIN_TOPICS,
 };
 

@@ -683,12 +683,12 @@ static bool explain_word(const struct view_ctx *ctx, const char *word,
     struct expr_value value;
     char why[160];
 
+    if (explain_topic_find(word) < EXPLAIN_TOPICS)
+        return put_topic(ctx, doc, explain_topic_find(word));
     if (n == 1)
         put_row(ctx, doc, e);
     else if (n > 1)
         put_choices(doc, word);
-    else if (explain_topic_find(word) < EXPLAIN_TOPICS)
-        return put_topic(ctx, doc, explain_topic_find(word));
     else if (v)
         doc_field(doc, v->name, "a view: %s", v->summary);
     else if (machine_find(vm_machine(ctx->vm), word))
