@@ -170,10 +170,11 @@ static bool decode(struct xlat *x, unsigned avail)
 {
     unsigned n = avail < INSN_BYTES ? avail : INSN_BYTES;
     unsigned bits32 = !(x->mode.flags & BT_MODE_CODE16);
+    ZyanStatus status = ZydisDecoderDecodeFull(&x->bt->emu.decoder[bits32],
+                                               x->code, n, &x->insn, x->op);
 
-    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&x->bt->emu.decoder[bits32],
-                                               x->code, n, &x->insn, x->op)) &&
-           emu_isa_has(&x->insn);
+    x->leaves_page = status == ZYDIS_STATUS_NO_MORE_DATA && n < INSN_BYTES;
+    return ZYAN_SUCCESS(status) && emu_isa_has(&x->insn);
 }
 
 /* One signal for many bytes is cheap, and memcpy() is seldom to a device. */
@@ -199,16 +200,24 @@ static bool keeps_faulting(struct xlat *x)
 static bool join_halves(struct xlat *x, unsigned avail)
 {
     const uint8_t *ram = x->bt->vcpu->mem->base;
-    uint32_t frame2 = bt_second_frame(x->bt, x->eip);
+    uint64_t second = (uint64_t)(x->eip - x->mode.cs_base) + avail;
+    uint32_t frame2;
 
+    /* What is no instruction, or beyond CS, is not fetched any further. */
+    if (!x->leaves_page ||
+        ((x->mode.flags & BT_MODE_CHECKED) && second > x->mode.cs_limit))
+        return false;
+    frame2 = bt_second_frame(x->bt, x->eip);
     if (frame2 == BT_NO_FRAME)
         return false;
     memcpy(x->crossing, x->code, avail);
     memcpy(x->crossing + avail, ram + (uint64_t)frame2 * BT_PAGE,
            INSN_BYTES - avail);
     x->code = x->crossing;
-    if (!decode(x, INSN_BYTES) || x->insn.length <= avail)
+    if (!decode(x, INSN_BYTES) || x->insn.length <= avail) {
+        x->leaves_page = true; /* it does, whatever it is */
         return false;
+    }
     x->tb->frame2 = frame2;
     return true;
 }
@@ -231,10 +240,9 @@ static enum xlat_flow translate_insn(struct xlat *x, unsigned avail)
     enum xlat_flow flow;
 
     x->why = BT_REASON_COPIED;
-    if (!decode(x, avail) &&
-        (x->index > 0 || avail >= INSN_BYTES || !join_halves(x, avail))) {
+    if (!decode(x, avail) && (x->index > 0 || !join_halves(x, avail))) {
         x->insn.length = (uint8_t)(avail < INSN_BYTES ? avail : INSN_BYTES);
-        x->why = avail < INSN_BYTES ? BT_REASON_CROSSES : BT_REASON_CALLOUT;
+        x->why = x->leaves_page ? BT_REASON_CROSSES : BT_REASON_CALLOUT;
         return XLAT_CALLOUT_END;
     }
     x->next = x->eip + x->insn.length;

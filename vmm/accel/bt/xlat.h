@@ -34,6 +34,7 @@ struct xlat {
     enum bt_reason why; /* set by the handlers */
     bool sti;           /* it was an inline STI */
     uint8_t seg_load;   /* for struct bt_insn */
+    bool leaves_page;   /* more bytes are needed than the page has */
     uint8_t undo;       /* likewise */
     bool x87_ready, sse_ready;
     unsigned branches;

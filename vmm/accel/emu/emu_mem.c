@@ -187,7 +187,7 @@ static struct emu_tlb_entry *tlb_fill(struct emu *emu, uint64_t gla,
 {
     struct emu_tlb_entry *e = &emu->tlb[(gla >> 12) % EMU_TLB_SIZE];
     const struct mem_slot *slot;
-    uint64_t tag, gpa;
+    uint64_t tag, gpa = 0;
 
     if (!owner_translates(emu, gla, right, user, &gpa) &&
         !walk_tables(emu, gla, right, user, &gpa))

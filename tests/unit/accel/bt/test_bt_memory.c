@@ -286,6 +286,39 @@ static void test_instruction_across_pages(void **state)
     bt_machine_fini(&m);
 }
 
+/* What is no instruction without its page's end is not fetched further. */
+static void test_undefined_before_a_border(void **state)
+{
+    static const uint8_t gate[8] = {0, 0, 8, 0, 0, 0x8e, 2, 0};
+    uint32_t pde = 0x101067, pte;
+    struct bt_machine m;
+    struct x86_state st;
+
+    (void)state;
+    bt_machine_init(&m, &checked);
+    load(&m, 0x100000, &pde, 4);
+    for (uint32_t i = 0; i < 512; i++) {
+        pte = i << 12 | 0x67;
+        load(&m, 0x101000 + 4 * i, &pte, 4);
+    }
+    pte = 0x11000 | 0x7;
+    load(&m, 0x101000 + 4 * 0x11, &pte, 4);
+    load(&m, 0x10f00, "\xe9\xf9\x00\x00\x00", 5); /* jmp 10ffe */
+    load(&m, 0x10ffe, "\xff\xff", 2);             /* opcode FF /7 */
+    load(&m, 0x2000 + X86_UD * 8, gate, 8);
+    load(&m, 0x20000, "\xf4", 1);
+    accel_bt.get_state(&m.vcpu, &st);
+    st.rip = 0x10f00;
+    st.cr3 = 0x100000;
+    st.cr0 |= X86_CR0_PG | X86_CR0_WP;
+    accel_bt.set_state(&m.vcpu, &st);
+    assert_int_equal(bt_machine_run(&m, UINT64_MAX), VM_EXIT_HLT);
+    assert_int_equal(m.exits[VM_EXIT_EXCEPTION], 1);
+    mem_read(&m.mem, 0x101000 + 4 * 0x11, &pte, 4);
+    assert_int_equal(pte, 0x11007);
+    bt_machine_fini(&m);
+}
+
 static void test_watchpoint(void **state)
 {
     /* mov ecx, 100; l: add eax, ecx; loop l; mov [0x40004], eax; nop; hlt */
@@ -348,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_shadow_view),
         cmocka_unit_test(test_stale_windows),
         cmocka_unit_test(test_instruction_across_pages),
+        cmocka_unit_test(test_undefined_before_a_border),
         cmocka_unit_test(test_watchpoint),
         cmocka_unit_test(test_interrupt_in_a_tight_loop),
     };
