@@ -1,6 +1,6 @@
 #!/bin/bash
-# The guest tests on a complete KVM (tests/kvm-host.sh); what our own guests show
-# there is compared with what they show under bt here.
+# The guest tests on a complete KVM (tests/kvm-host.sh); what our own guests
+# show there is compared with what they show under bt here.
 #
 #   guests.sh            ONLY=REGEX BUILD=DIR as in tests/guest/lib.sh
 set -u

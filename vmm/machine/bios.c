@@ -1,8 +1,8 @@
 /*
- * BIOS services: dispatch, memory size, system services, time.
+ * BIOS services: dispatch, memory size, serial lines, system services, time.
  *
  * Enough for boot sectors, loaders and small operating systems.  Not here:
- * floppies, serial and printer calls, APM, graphics.
+ * floppies, printer calls, APM, graphics.
  */
 #include "vmm/machine/bios.h"
 
@@ -60,6 +60,49 @@ static void equipment(struct machine *m, struct bios_frame *f)
 static void memory_size(struct machine *m, struct bios_frame *f)
 {
     bios_set16(&f->eax, bios_get16(m, 0x413));
+}
+
+/* ---- INT 14h: serial lines ------------------------------------------------
+ */
+
+#define LSR_DR   BIT(0)
+#define LSR_THRE BIT(5)
+#define TIMEOUT  0x80u /* in AH; nobody is waited for */
+
+/* AL: bits 7-5 the rate, 4-0 as in LCR but for the parity bits' place. */
+static void serial_setup(struct machine *m, unsigned base, unsigned how)
+{
+    static const uint16_t rates[] = {110,  150,  300,  600,
+                                     1200, 2400, 4800, 9600};
+    unsigned divisor = 115200u / rates[how >> 5 & 7];
+
+    port_out(m, base + 3, 0x80);
+    port_out(m, base + 0, divisor & 0xff);
+    port_out(m, base + 1, divisor >> 8);
+    port_out(m, base + 3, how & 0x1f);
+}
+
+static void serial_line(struct machine *m, struct bios_frame *f)
+{
+    unsigned line = f->edx & 0xffff, base, status;
+
+    base = line < 4 ? bios_get16(m, 0x400 + 2 * line) : 0;
+    if (!base)
+        return;
+    if (bios_ah(f) == 0)
+        serial_setup(m, base, bios_al(f));
+    status = port_in(m, base + 5);
+    if (bios_ah(f) == 1 && (status & LSR_THRE))
+        port_out(m, base, bios_al(f));
+    else if (bios_ah(f) == 1)
+        status |= TIMEOUT;
+    else if (bios_ah(f) == 2 && (status & LSR_DR))
+        bios_set_al(f, port_in(m, base));
+    else if (bios_ah(f) == 2)
+        status |= TIMEOUT;
+    else
+        bios_set_al(f, port_in(m, base + 6));
+    bios_set_ah(f, status);
 }
 
 /* ---- INT 15h: system services -------------------------------------------- */
@@ -230,9 +273,10 @@ static void time_of_day(struct machine *m, struct bios_frame *f)
 void bios_call(void *opaque, unsigned vector, struct bios_frame *f)
 {
     static void (*const service[])(struct machine *, struct bios_frame *) = {
-        [0x09] = bios_key_irq,  [0x10] = bios_video, [0x11] = equipment,
-        [0x12] = memory_size,   [0x13] = bios_disk,  [0x15] = system_services,
-        [0x16] = bios_keyboard, [0x19] = bootstrap,  [0x1a] = time_of_day,
+        [0x09] = bios_key_irq,    [0x10] = bios_video,    [0x11] = equipment,
+        [0x12] = memory_size,     [0x13] = bios_disk,     [0x14] = serial_line,
+        [0x15] = system_services, [0x16] = bios_keyboard, [0x19] = bootstrap,
+        [0x1a] = time_of_day,
     };
 
     if (vector < ARRAY_SIZE(service) && service[vector])

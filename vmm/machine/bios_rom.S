@@ -28,6 +28,7 @@ bios_rom:
         VECTOR(0x11, int11)
         VECTOR(0x12, int12)
         VECTOR(0x13, int13)
+        VECTOR(0x14, int14)
         VECTOR(0x15, int15)
         VECTOR(0x16, int16)
         VECTOR(0x18, int18)
@@ -93,10 +94,42 @@ int12:  push    $0x12
         jmp     service
 int13:  push    $0x13
         jmp     service
-int15:  push    $0x15
+int14:  push    $0x14
         jmp     service
 int1a:  push    $0x1a
         jmp     service
+
+/* AH = 86h waits CX:DX microseconds: the refresh bit turns every 15 of them. */
+int15:
+        cmp     $0x86, %ah
+        je      1f
+        push    $0x15
+        jmp     service
+1:      sti
+        pushal
+        shl     $16, %ecx
+        mov     %dx, %cx
+        mov     %ecx, %eax
+        xor     %edx, %edx
+        mov     $15, %ecx
+        div     %ecx
+        lea     1(%eax), %ecx
+        in      $0x61, %al
+        and     $0x10, %al
+        mov     %al, %ah
+2:      in      $0x61, %al
+        and     $0x10, %al
+        cmp     %al, %ah
+        je      2b
+        mov     %al, %ah
+        dec     %ecx
+        jnz     2b
+        popal
+        push    %bp
+        mov     %sp, %bp
+        andb    $0xfe, 6(%bp)           /* CF of the caller */
+        pop     %bp
+        iret
 
 /* AH = 00h, 10h wait for a key: with interrupts on and the processor halted. */
 int16:

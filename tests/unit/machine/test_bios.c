@@ -281,6 +281,25 @@ static void test_keys_wait_for_room(void **state)
                 BIOS_ZF);
 }
 
+static void test_serial(void **state)
+{
+    struct pc_rig *r = *state;
+    struct bios_frame f;
+
+    f = call(r, 0x14, (struct bios_frame){.eax = 0x00e3}); /* 9600 8N1 */
+    assert_int_equal(f.eax >> 8 & 0xe0, 0x60); /* nothing waits to go out */
+    bus_write(&r->m->bus, IO_PORT, 0x3fb, 1, 0x83);
+    assert_int_equal(bus_read(&r->m->bus, IO_PORT, 0x3f8, 1), 12);
+    assert_int_equal(bus_read(&r->m->bus, IO_PORT, 0x3f9, 1), 0);
+    bus_write(&r->m->bus, IO_PORT, 0x3fb, 1, 0x03);
+    f = call(r, 0x14, (struct bios_frame){.eax = 0x0141});
+    assert_false(f.eax & 0x8000);
+    f = call(r, 0x14, (struct bios_frame){.eax = 0x0200}); /* nobody types */
+    assert_true(f.eax & 0x8000);
+    f = call(r, 0x14, (struct bios_frame){.eax = 0x0300, .edx = 7});
+    assert_int_equal(f.eax, 0x0300); /* no such line */
+}
+
 static void test_time(void **state)
 {
     struct pc_rig *r = *state;
@@ -318,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_memory), CASE(test_disk),     CASE(test_edd),
         CASE(test_video),  CASE(test_keyboard), CASE(test_keys_wait_for_room),
-        CASE(test_time),   CASE(test_vectors),
+        CASE(test_serial), CASE(test_time),     CASE(test_vectors),
     };
 
     return cmocka_run_group_tests_name("bios", tests, NULL, NULL);
