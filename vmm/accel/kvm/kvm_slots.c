@@ -69,7 +69,7 @@ static struct mem_slot *wanted_slots(const struct vcpu *vcpu, unsigned *n)
 {
     const struct mem *mem = vcpu->mem;
     struct mem_slot *list;
-    size_t max = mem->slots;
+    size_t max = mem->slots + 1; /* calloc() of nothing may be NULL */
 
     if (!vcpu->a20)
         for (unsigned i = 0; i < mem->slots; i++)
