@@ -103,13 +103,16 @@ static unsigned put_row(const struct grid *g, unsigned row, unsigned nr)
 
     doc_row(g->doc);
     doc_cell(g->doc, "%s", r->step ? r->step->table : "data");
-    if (g->stepped && g->n.ref[nr].row > 0 && nr >= g->step)
+    if (g->stepped && nr > g->step)
         doc_cell(g->doc, "?"); /* it has not been read yet */
     else
         doc_cell(g->doc, "%#llx", (unsigned long long)r->gpa);
     for (; nr < g->n.refs && g->n.ref[nr].row == row; nr++) {
-        if (g->n.ref[nr].level)
-            snprintf(text, sizeof(text), "[%u]", g->n.ref[nr].index);
+        const struct x86_nested_ref *ref = &g->n.ref[nr];
+
+        assert(ref->level || r->step);
+        if (ref->level)
+            snprintf(text, sizeof(text), "[%u]", ref->index);
         else
             snprintf(text, sizeof(text), "%llx",
                      (unsigned long long)r->step->entry);
@@ -136,6 +139,7 @@ static void put_reference(const struct grid *g)
         return;
     ref = &g->n.ref[g->step - 1];
     row = &g->n.row[ref->row];
+    assert(ref->level || row->step);
     snprintf(what, sizeof(what), "%s%s", row->step ? "guest's " : "data",
              row->step ? row->step->table : "");
     if (ref->level)
