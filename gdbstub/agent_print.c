@@ -107,12 +107,34 @@ static const char *put_one(const struct gdb_agent_env *env, struct printer *p,
     return f + 1;
 }
 
+/* gdb sends escapes as they were typed.  *F is behind the backslash. */
+static char take_escape(const char **f)
+{
+    static const char letters[] = "abefnrtv", bytes[] = "\a\b\033\f\n\r\t\v";
+    const char *letter;
+    unsigned value = 0, digits = 0;
+
+    for (; digits < 3 && **f >= '0' && **f <= '7'; digits++)
+        value = value * 8 + (unsigned)(*(*f)++ - '0');
+    if (digits)
+        return (char)value;
+    letter = strchr(letters, **f);
+    value = (unsigned char)(letter ? bytes[letter - letters] : **f);
+    (*f)++;
+    return (char)value;
+}
+
 bool gdb_agent_print(const struct gdb_agent_env *env, const char *f,
                      const uint64_t *arg, unsigned args)
 {
     struct printer p = {.len = 0};
 
     while (*f && p.len < PRINT_MAX - 1) {
+        if (*f == '\\' && f[1]) {
+            f++;
+            p.text[p.len++] = take_escape(&f);
+            continue;
+        }
         if (*f != '%' || f[1] == '%') {
             f += *f == '%';
             p.text[p.len++] = *f++;

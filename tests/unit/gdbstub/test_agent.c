@@ -184,13 +184,24 @@ static void test_printf(void **state)
     assert_string_equal(printed, "name=-2 ff  |A%    42\n");
 }
 
+/* As gdb 13 sends them: two characters each. */
+static void test_escapes(void **state)
+{
+    static const char code[] = "\x22\x00\x22\x00\x34\x00\x00\x18"
+                               "a\\n\\t\\\\\\\"\\101\\q%%\\0612\\\0\x27";
+    uint64_t value;
+
+    (void)state;
+    assert_true(run(code, sizeof(code) - 1, &value));
+    assert_string_equal(printed, "a\n\t\\\"Aq%12\\");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operators),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_says_why),
-        cmocka_unit_test(test_printf),
+        cmocka_unit_test(test_operators), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_says_why),  cmocka_unit_test(test_printf),
+        cmocka_unit_test(test_escapes),
     };
 
     return cmocka_run_group_tests_name("agent expressions", tests, NULL, NULL);
