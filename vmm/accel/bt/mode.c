@@ -144,21 +144,22 @@ struct bt_mode bt_mode_get(const struct bt *bt, uint32_t number)
 
 uint32_t bt_mode_find(const struct bt *bt)
 {
-    struct bt_mode mode = mode_of(&bt->cpu->st);
+    unsigned cpl = x86_cpl(&bt->cpu->st);
+    struct bt_mode mode;
     uint32_t slot;
 
-    if (!(mode.flags & BT_MODE_CHECKED))
-        return mode.flags & BT_MODE_USER ? BT_MODE_FLAT_USER : BT_MODE_FLAT;
+    if (is_flat(&bt->cpu->st, cpl))
+        return cpl == 3 ? BT_MODE_FLAT_USER : BT_MODE_FLAT;
+    mode = mode_of(&bt->cpu->st);
     slot = slot_of(bt, &mode);
     return bt->modes[slot].flags ? slot + BT_MODE_FIRST : UINT32_MAX;
 }
 
 void bt_mode_select(struct bt *bt)
 {
-    struct bt_mode mode = mode_of(&bt->cpu->st);
-
     bt->mode = bt_mode_find(bt);
     if (bt->mode == UINT32_MAX) {
+        struct bt_mode mode = mode_of(&bt->cpu->st);
         if (bt->modes_used >= MODES_MOST) {
             bt_cache_flush(bt);
             memset(bt->modes, 0, sizeof(bt->modes));
@@ -173,10 +174,7 @@ void bt_mode_select(struct bt *bt)
 
 bool bt_mode_holds(const struct bt *bt)
 {
-    struct bt_mode now = mode_of(&bt->cpu->st);
-    struct bt_mode mode = bt_mode_get(bt, bt->mode);
-
-    return same(&now, &mode) && bt_mode_translates(bt);
+    return bt_mode_find(bt) == bt->mode && bt_mode_translates(bt);
 }
 
 /* ---- what segments allow ------------------------------------------------ */

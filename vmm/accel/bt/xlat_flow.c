@@ -237,6 +237,15 @@ static enum xlat_flow pop_memory(struct xlat *x, const ZydisDecodedOperand *op)
     return XLAT_NEXT;
 }
 
+/* Of 2 bytes: the upper half stays. */
+static void load_gpr(struct xlat *x, unsigned size, unsigned reg,
+                     struct emit_mem mem)
+{
+    if (size == 2)
+        emit_byte(&x->e, 0x66);
+    emit_load(&x->e, 0x8b, reg, mem);
+}
+
 enum xlat_flow xlat_pop(struct xlat *x)
 {
     const ZydisDecodedOperand *op = &x->op[0];
@@ -251,12 +260,11 @@ enum xlat_flow xlat_pop(struct xlat *x)
         return XLAT_CALLOUT;
     }
     reg = (unsigned)xlat_register(op->reg.value);
-    xlat_load(x, size, HOST_R11, xlat_stack(x, HOST_R12, 0, size, false));
+    if (reg == HOST_R12 && size == 2 && !(x->mode.flags & BT_MODE_STACK16))
+        return XLAT_CALLOUT; /* ESP + 2, of which SP is replaced */
+    load_gpr(x, size, reg, xlat_stack(x, HOST_R12, 0, size, false));
     if (reg != HOST_R12)
         move_esp(x, (int)size);
-    else if (size == 2 && !(x->mode.flags & BT_MODE_STACK16))
-        return XLAT_CALLOUT; /* ESP + 2, of which SP is replaced */
-    xlat_move(x, size, reg, HOST_R11);
     x->why = BT_REASON_STACK;
     return XLAT_NEXT;
 }
@@ -298,9 +306,8 @@ enum xlat_flow xlat_popa(struct xlat *x)
         unsigned reg = 7u - (unsigned)i;
         if (reg == X86_RSP)
             continue;
-        xlat_load(x, SIZE(x), HOST_R11,
-                  xlat_stack(x, HOST_R12, size * i, SIZE(x), false));
-        xlat_move(x, SIZE(x), reg, HOST_R11);
+        load_gpr(x, SIZE(x), reg,
+                 xlat_stack(x, HOST_R12, size * i, SIZE(x), false));
     }
     move_esp(x, size * 8);
     x->why = BT_REASON_STACK;
