@@ -20,7 +20,7 @@ struct gdb_points {
 };
 
 /* 0, or -errno and WHY in one line.  What is there already is replaced. */
-int gdb_points_insert(struct gdb_points *s, const struct gdb_point *p,
+int gdb_points_insert(struct gdb_points *s, const struct gdb_point *from,
                       char *why, size_t len);
 int gdb_points_remove(struct gdb_points *s, enum gdb_point_kind kind,
                       uint64_t addr, uint64_t len);
