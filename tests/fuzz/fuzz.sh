@@ -2,7 +2,8 @@
 # Fuzzes every parser of foreign bytes: tests/fuzz/fuzz_*.c, each for
 # FUZZ_SECONDS under libFuzzer with the address and undefined-behaviour
 # sanitizers.  What was found once is kept in tests/fuzz/corpus/NAME and run
-# first.  Ends with one line: N passed, N failed, N skipped.
+# first; NAME.dict has words that a mutation may put in.  Ends with one line:
+# N passed, N failed, N skipped.
 #
 #   fuzz.sh [NAME]...
 set -u
@@ -28,6 +29,7 @@ for source in tests/fuzz/fuzz_*.c; do
     mkdir -p "$found"
     inputs=("$found")
     [ ! -d "$corpus" ] || inputs+=("$corpus")
+    [ ! -f "tests/fuzz/$name.dict" ] || inputs+=("-dict=tests/fuzz/$name.dict")
     echo "$name: $seconds s"
     if "$build/tests/fuzz/$name" -max_total_time="$seconds" -timeout=10 \
         -max_len=65536 -print_final_stats=0 -artifact_prefix="$build/$name-" \
