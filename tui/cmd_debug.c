@@ -1,6 +1,5 @@
 /* `ringside debug` and `ringside view`: the debugger's sub-commands. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "vmm/exit_format.h"
 #include "vmm/exit_status.h"
 #include "vmm/host/chardev_host.h"
+#include "vmm/host/terminal.h"
 
 int opt_repl(struct cli *cli, char *text)
 {
@@ -176,21 +176,11 @@ struct screen_thread {
     struct debug_server *srv;
 };
 
-/* SIGWINCH must interrupt the screen's wait for a key, not another thread's. */
-static void mask_resize(int how)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGWINCH);
-    pthread_sigmask(how, &set, NULL);
-}
-
 static void *screen_main(void *arg)
 {
     struct screen_thread *t = arg;
 
-    mask_resize(SIG_UNBLOCK);
+    terminal_take_resize(true);
     screen_run(&t->cfg);
     debug_server_quit(t->srv);
     return NULL;
@@ -270,7 +260,7 @@ int cmd_debug(struct cli *cli)
     struct session s;
     int status;
 
-    mask_resize(SIG_BLOCK); /* in every thread that will be */
+    terminal_take_resize(false); /* nor any thread started from here */
     /* A person at the screen waits as the guest does; a script does not. */
     cli->vm.interactive = wants_screen(cli) && !cli->keys;
     if (cli->operands)

@@ -36,12 +36,12 @@ struct cli {
     const char *symbols;         /* path, or NULL: the guest */
     const char *check[8];        /* names of runtime checks */
     unsigned checks;
-    const char *layout, *theme;  /* path and name, or NULL */
+    const char *layout, *theme; /* path and name, or NULL */
     bool ascii;
-    const char *stats_with;      /* path, or NULL */
-    const char *stop_at;         /* expression, or NULL */
-    const char *gdb;             /* where gdb is let in, or NULL */
-    bool gdb_wait;               /* -S */
+    const char *stats_with; /* path, or NULL */
+    const char *stop_at;    /* expression, or NULL */
+    const char *gdb;        /* where gdb is let in, or NULL */
+    bool gdb_wait;          /* -S */
     bool help;
     bool at_terminal; /* a person types at the guest, here */
 };

@@ -19,9 +19,9 @@ struct exit_count {
 struct exit_detail {
     uint64_t count, total_ns;
     uint64_t elements; /* port I/O: INS and OUTS move several at one exit */
-    uint64_t rip;  /* guest linear address of the instruction */
-    uint64_t what; /* port, MSR, register, gpa page, vector; see kind */
-    uint16_t kind; /* enum vm_exit_kind */
+    uint64_t rip;      /* guest linear address of the instruction */
+    uint64_t what;     /* port, MSR, register, gpa page, vector; see kind */
+    uint16_t kind;     /* enum vm_exit_kind */
     bool write;
 };
 

@@ -152,3 +152,12 @@ void terminal_set_leave(int fd, const char *bytes, void (*resume)(void))
     }
     term.resume = resume;
 }
+
+void terminal_take_resize(bool take)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    pthread_sigmask(take ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}

@@ -26,4 +26,8 @@ void terminal_restore(void);
  * handler: it may only set a flag.
  */
 void terminal_set_leave(int fd, const char *bytes, void (*resume)(void));
+
+/* Whether SIGWINCH comes to the calling thread and those it will start: it has
+ * to interrupt the wait of the one that paints, and no other's. */
+void terminal_take_resize(bool take);
 #endif
