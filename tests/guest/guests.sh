@@ -29,6 +29,8 @@ cases=(
     'grub-halt|boot|bt kvm|grub-halt|0|-m 32M --serial null --display text @/grub-floppy.img'
     'grub-linux|i386 boot|bt kvm|grub-linux|0|-m 128M --serial null --display text --disk $BUILD/boot.tar,ro @/grub-floppy.img'
     'ipxe|boot|bt kvm|ipxe|0|-m 32M --serial null --display text @/ipxe.iso'
+    'ipxe-lkrn|boot|bt kvm|ipxe-lkrn|0|-m 32M --serial null --display text @/ipxe.lkrn'
+    'memdisk|boot|bt kvm|memdisk|0|-m 32M --serial null --display text --initrd @/grub-floppy.img @/memdisk'
     'gnumach|boot|bt kvm|gnumach|0|-m 32M --serial null --display text @/gnumach'
     'debian-amd64|amd64|kvm|linux64|0|-m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'
     'debian-amd64-irqchip|amd64|kvm|linux64|0|--irqchip kernel -m 192M --initrd $BUILD/initramfs-amd64 --kernel-args console=ttyS0 @/vmlinuz-amd64'

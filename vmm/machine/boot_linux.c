@@ -1,13 +1,15 @@
 /*
- * Linux, and what speaks its boot protocol (memtest86+), by the 32-bit entry:
- * Documentation/arch/x86/boot.rst, "32-bit boot protocol".  64-bit kernels
- * take the same entry and switch themselves.
+ * Linux, and what speaks its boot protocol, after
+ * Documentation/arch/x86/boot.rst.  Kernels and memtest86+ are entered by the
+ * 32-bit protocol: their 16-bit setup code is not run, what it would ask the
+ * BIOS is answered in the zero page.  64-bit kernels take the same entry and
+ * switch themselves.  What has no 32-bit entry (iPXE, MEMDISK) is entered in
+ * real mode, in its setup code.
  *
- *   10000h  zero page      20000h  command line
- *  100000h  kernel         as high as allowed: initrd
+ *   10000h  zero page, or setup code     20000h  command line
+ *  100000h  kernel                       as high as allowed: initrd
  *
- * Not here: the 16-bit setup code (what it would ask the BIOS is answered in
- * the zero page), EFI, kernels that are loaded low (zImage).
+ * Not here: EFI, kernels that are loaded low (zImage).
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +18,9 @@
 #include "vmm/machine/tables.h"
 
 #define ZERO_PAGE    0x10000u
+#define SETUP        0x10000u
+#define SETUP_ENTRY  0x200u  /* HDR_JUMP */
+#define SETUP_STACK  0xfff0u /* its heap grows towards it, from the code */
 #define CMDLINE      0x20000u
 #define CMDLINE_ROOM 0x10000u
 #define KERNEL       0x100000u
@@ -33,6 +38,7 @@ enum {
     HDR_CODE32_START = 0x214,
     HDR_RAMDISK_IMAGE = 0x218,
     HDR_RAMDISK_SIZE = 0x21c,
+    HDR_HEAP_END_PTR = 0x224,
     HDR_CMD_LINE_PTR = 0x228,
     HDR_INITRD_ADDR_MAX = 0x22c,
     HDR_CMDLINE_SIZE = 0x238,
@@ -48,6 +54,7 @@ enum {
 
 #define MAGIC_HDRS       0x53726448u
 #define LOADED_HIGH      BIT(0)
+#define CAN_USE_HEAP     BIT(7)
 #define LOADER_UNDEFINED 0xffu
 #define PROTOCOL_MIN     0x202u /* 2.02: cmd_line_ptr */
 #define PROTOCOL_CMDLINE 0x206u /* 2.06: cmdline_size */
@@ -61,6 +68,7 @@ struct kernel {
     size_t setup_len; /* bytes of real-mode code before the kernel */
     size_t len;       /* bytes of the kernel */
     uint64_t end;     /* memory it may use before it knows the memory map */
+    bool real_mode;   /* no 32-bit entry: it begins in its setup code */
 };
 
 static bool linux_match(const struct boot_image *image)
@@ -94,13 +102,18 @@ static int check_size(const struct boot *b, struct kernel *k)
     uint64_t len = (uint64_t)boot_u32(&b->image, HDR_SYSSIZE) * 16;
 
     k->setup_len = ((sects ? sects : SETUP_SECTS_OLD) + 1) * (size_t)512;
+    k->real_mode = len == 0 || boot_u32(&b->image, HDR_CODE32_START) == 0;
     /* syssize counts paragraphs: the last may be short. */
-    if (len == 0 || b->image.len < k->setup_len ||
-        b->image.len - k->setup_len + 15 < len)
+    if (b->image.len < k->setup_len || b->image.len - k->setup_len + 15 < len)
         return boot_error(b,
                           "truncated bzImage: the header promises %llu "
                           "bytes, the file has %zu",
                           (unsigned long long)k->setup_len + len, b->image.len);
+    if (k->real_mode && k->setup_len >= SETUP_STACK)
+        return boot_error(b,
+                          "%zu bytes of setup code do not fit in a segment; "
+                          "is it whole?",
+                          k->setup_len);
     k->len = b->image.len - k->setup_len; /* a signature may follow */
     k->end = KERNEL + k->len;
     if (k->version >= PROTOCOL_INIT) {
@@ -213,6 +226,38 @@ static void put_zero_page(struct boot *b, uint32_t initrd)
     boot_put(b->m, ZERO_PAGE, zp, sizeof(zp));
 }
 
+/* Setup code fills the zero page itself, and asks the BIOS what goes in. */
+static void put_setup(struct boot *b, const struct kernel *k, uint32_t initrd)
+{
+    uint8_t hdr[HDR_END];
+
+    memcpy(hdr, b->image.data, sizeof(hdr));
+    hdr[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
+    hdr[HDR_LOADFLAGS] |= CAN_USE_HEAP;
+    set_u16(hdr, HDR_VID_MODE, 0xffff); /* normal */
+    set_u16(hdr, HDR_HEAP_END_PTR, SETUP_STACK - SETUP_ENTRY);
+    set_u32(hdr, HDR_CMD_LINE_PTR, CMDLINE);
+    set_u32(hdr, HDR_RAMDISK_IMAGE, initrd);
+    set_u32(hdr, HDR_RAMDISK_SIZE, initrd ? (uint32_t)b->initrd.len : 0);
+    boot_put(b->m, SETUP, b->image.data, k->setup_len);
+    boot_put(b->m, SETUP, hdr, sizeof(hdr));
+}
+
+/* Every segment is the setup code's, interrupts are off. */
+static void enter_setup(struct x86_state *st)
+{
+    boot_state_real(st, 0);
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
+        st->seg[i].selector = SETUP >> 4;
+        st->seg[i].base = SETUP;
+    }
+    st->seg[X86_CS].selector += SETUP_ENTRY >> 4;
+    st->seg[X86_CS].base += SETUP_ENTRY;
+    st->rflags &= ~(uint64_t)X86_EFLAGS_IF;
+    st->gpr[X86_RSP] = SETUP_STACK;
+    st->rip = 0;
+}
+
 static int linux_load(struct boot *b)
 {
     struct kernel k = {0};
@@ -231,6 +276,11 @@ static int linux_load(struct boot *b)
     boot_put(b->m, CMDLINE, b->cmdline, strlen(b->cmdline) + 1);
     if (initrd)
         boot_put(b->m, initrd, b->initrd.data, b->initrd.len);
+    if (k.real_mode) {
+        put_setup(b, &k, initrd);
+        enter_setup(b->st);
+        return 0;
+    }
     put_zero_page(b, initrd);
     boot_state_flat(b->st, KERNEL);
     b->st->gpr[X86_RSI] = ZERO_PAGE;

@@ -8,7 +8,7 @@
 #
 #   vmlinuz-686 vmlinuz-686-pae memtest.bin busybox-i386     (i386)
 #   vmlinuz-amd64 busybox-amd64                              (amd64)
-#   grub-floppy.img ipxe.iso gnumach                         (boot)
+#   grub-floppy.img ipxe.iso ipxe.lkrn memdisk gnumach       (boot)
 #   packages                       which package each came from
 #
 # Status: 0 all there; 69 they cannot be had now (offline); 1 anything else.
@@ -43,6 +43,8 @@ contents() { # SET
     boot)
         echo 'grub-rescue-pc  ./usr/lib/grub-rescue/*floppy.img grub-floppy.img'
         echo 'ipxe                ./usr/lib/ipxe/ipxe.iso   ipxe.iso'
+        echo 'ipxe                ./boot/ipxe.lkrn          ipxe.lkrn'
+        echo 'syslinux-common ./usr/lib/syslinux/memdisk    memdisk'
         echo 'gnumach-image-1.8-486 ./boot/gnumach-*.gz     gnumach'
         ;;
     esac

@@ -130,6 +130,7 @@ static void make_linux(uint8_t image[LINUX_LEN])
     memcpy(image + 0x202, "HdrS", 4);
     put(image, 0x206, 0x20f, 2);
     image[0x211] = 1;
+    put(image, 0x214, MIB, 4);
     put(image, 0x22c, 0x7fffffff, 4);
     put(image, 0x238, 100, 4);
     put(image, 0x258, MIB, 8);
@@ -270,6 +271,61 @@ static void test_linux(void **state)
     machine_destroy(m);
 }
 
+/* What has no 32-bit entry begins in its setup code, with the BIOS there. */
+static void expect_setup(uint8_t *image)
+{
+    uint8_t setup[5 * 512], text[10];
+    struct machine *m = board(16 * MIB);
+    struct x86_state st;
+    struct file initrd;
+    uint32_t at;
+
+    file_open(&initrd, "an initrd", 9);
+    assert_int_equal(boot_bytes(m, image, LINUX_LEN,
+                                (struct boot_request){.cmdline = "console=x",
+                                                      .initrd = initrd.path},
+                                &st),
+                     0);
+    close(initrd.fd);
+    assert_int_equal(st.cr0 & X86_CR0_PE, 0);
+    assert_int_equal(st.rflags & X86_EFLAGS_IF, 0);
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
+        unsigned add = i == X86_CS ? 0x20 : 0;
+
+        assert_int_equal(st.seg[i].selector, st.seg[X86_DS].selector + add);
+        assert_int_equal(st.seg[i].base, st.seg[i].selector * 16);
+    }
+    assert_int_equal(st.rip, 0);
+    mem_read(&m->mem, st.seg[X86_DS].base, setup, sizeof(setup));
+    assert_memory_equal(setup + 0x200, image + 0x200, 0x10);
+    assert_memory_equal(setup + 0x290, image + 0x290, sizeof(setup) - 0x290);
+    assert_int_equal(setup[0x210], 0xff);
+    assert_int_equal(setup[0x211], 0x81);
+    assert_true(st.gpr[X86_RSP] >= setup[0x224] + setup[0x225] * 256u + 0x200);
+    memcpy(&at, setup + 0x228, 4);
+    mem_read(&m->mem, at, text, sizeof(text));
+    assert_string_equal(text, "console=x");
+    memcpy(&at, setup + 0x218, 4);
+    mem_read(&m->mem, at, text, 9);
+    assert_memory_equal(text, "an initrd", 9);
+    mem_read(&m->mem, MIB + 4095, text, 1);
+    assert_int_equal(text[0], 0x90);
+    machine_destroy(m);
+}
+
+static void test_linux_real_mode(void **state)
+{
+    uint8_t image[LINUX_LEN];
+
+    (void)state;
+    make_linux(image);
+    put(image, 0x214, 0, 4); /* code32_start */
+    expect_setup(image);
+    make_linux(image);
+    put(image, 0x1f4, 0, 4); /* syssize */
+    expect_setup(image);
+}
+
 static void test_linux_refused(void **state)
 {
     uint8_t image[LINUX_LEN];
@@ -289,6 +345,13 @@ static void test_linux_refused(void **state)
     make_linux(image);
     image[0x211] = 0;
     refuse(image, LINUX_LEN, 16 * MIB, "loaded low");
+    make_linux(image);
+    put(image, 0x214, 0, 4);
+    image[0x1f1] = 200;
+    refuse(image, LINUX_LEN, 16 * MIB, "truncated bzImage");
+    memcpy(big, image, LINUX_LEN);
+    refuse(big, 14 * MIB, 16 * MIB, "do not fit in a segment");
+    memset(big, 0, LINUX_LEN);
     make_linux(image);
     memset(cmdline, 'x', sizeof(cmdline));
     cmdline[sizeof(cmdline) - 1] = '\0';
@@ -543,10 +606,15 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linux),     cmocka_unit_test(test_linux_refused),
-        cmocka_unit_test(test_elf),       cmocka_unit_test(test_elf_refused),
-        cmocka_unit_test(test_multiboot), cmocka_unit_test(test_sector),
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_linux),
+        cmocka_unit_test(test_linux_real_mode),
+        cmocka_unit_test(test_linux_refused),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_elf_refused),
+        cmocka_unit_test(test_multiboot),
+        cmocka_unit_test(test_sector),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_damage),
     };
 
     return cmocka_run_group_tests_name("boot", tests, NULL, NULL);
