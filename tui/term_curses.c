@@ -23,6 +23,7 @@ static void curses_fini(struct term *t)
     struct curses_state *cs = t->state;
 
     endwin();
+    log_hold(false);
     close(cs->wake_fd);
     free(cs);
 }
@@ -193,6 +194,7 @@ int term_curses_init(struct term *t)
         free(cs);
         return -EINVAL;
     }
+    log_hold(true);
     raw();
     noecho();
     nonl();

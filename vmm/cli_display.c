@@ -229,6 +229,7 @@ int display_open(struct display **out, struct vm *vm)
     }
     d->raw = terminal_raw(STDIN_FILENO) == 0;
     if (d->draws) {
+        log_hold(true);
         terminal_set_leave(STDOUT_FILENO, text_screen_leave, on_resume);
         write_all(text_screen_enter, strlen(text_screen_enter));
         draw(d);
@@ -252,6 +253,7 @@ void display_close(struct display *d)
     text_screen_lines(&d->screen, now.cell, &out);
     write_all(strbuf_str(&out), out.len);
     strbuf_fini(&out);
+    log_hold(false);
     if (d->in_fd >= 0)
         stop_input(d);
     if (d->tick_fd >= 0) {

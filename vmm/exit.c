@@ -3,6 +3,7 @@
  *
  * Both ways an exit can come (accel.h) end in vm_dispatch_exit().
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/base/log.h"
@@ -65,14 +66,14 @@ static enum run_next on_hlt(struct vm *vm, struct vm_exit *e)
 
 static enum run_next on_triple_fault(struct vm *vm, struct vm_exit *e)
 {
-    if (vm->cfg.no_reboot) {
+    snprintf(vm->triple_fault, sizeof(vm->triple_fault),
+             "triple fault at rip %#llx", (unsigned long long)e->rip);
+    if (vm->cfg.no_reboot || vm->refused_64)
         vm_set_stop(vm, VM_STOP_TRIPLE_FAULT,
-                    "triple fault at rip %#llx; `ringside debug` shows the "
-                    "chain of causes",
-                    (unsigned long long)e->rip);
-        return RUN_STOP;
-    }
-    vm->reset_by = "triple fault";
+                    "%s; `ringside debug` shows the chain of causes",
+                    vm->triple_fault);
+    else
+        vm->reset_by = vm->triple_fault;
     return RUN_STOP;
 }
 
@@ -99,7 +100,14 @@ static enum run_next on_fail(struct vm *vm, struct vm_exit *e)
 /* An MSR that the accelerator does not know reaches us only to be refused. */
 static enum run_next on_msr(struct vm *vm, struct vm_exit *e)
 {
-    (void)vm;
+    if (e->kind == VM_EXIT_WRMSR && e->u.msr.index == X86_MSR_EFER &&
+        e->u.msr.fault && (e->u.msr.value & X86_EFER_LME) && !vm->refused_64) {
+        log_warn("the guest needs 64-bit mode (it sets EFER.LME at rip %#llx), "
+                 "which %s does not have; use --accel kvm, or a 32-bit build "
+                 "of the guest",
+                 (unsigned long long)e->rip, vm->vcpu.ops->name);
+        vm->refused_64 = true;
+    }
     log_debug("MSR %#x at rip %#llx", e->u.msr.index,
               (unsigned long long)e->rip);
     return RUN_AGAIN;

@@ -322,6 +322,7 @@ static int load_guest(struct vm *vm)
         .path = vm->cfg.guest,
         .cmdline = vm->cfg.kernel_args,
         .initrd = vm->cfg.initrd,
+        .bits = vm->vcpu.ops->bits,
     };
 
     x86_state_reset(&vm->entry);
@@ -555,7 +556,13 @@ static int do_reset(struct vm *vm)
         vm_set_stop(vm, VM_STOP_RESET, "reset by %s", vm->reset_by);
         return 0;
     }
-    log_info("reset by %s", vm->reset_by);
+    if (vm->reset_by != vm->triple_fault || vm->told_of_faults) {
+        log_info("reset by %s", vm->reset_by);
+    } else {
+        log_warn("reset by a %s; --no-reboot ends the run there",
+                 vm->triple_fault);
+        vm->told_of_faults = true;
+    }
     return vm_reset(vm);
 }
 

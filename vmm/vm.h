@@ -52,7 +52,7 @@ enum vm_stop_reason {
     VM_STOP_POWEROFF,     /* ACPI S5 */
     VM_STOP_RESET,        /* with no_reboot */
     VM_STOP_DEBUG_EXIT,   /* port 0xf4: status in vm_exit_status() */
-    VM_STOP_TRIPLE_FAULT, /* with no_reboot */
+    VM_STOP_TRIPLE_FAULT, /* with no_reboot, or after asking for 64 bits */
     VM_STOP_HALTED,       /* HLT with IF=0: nothing can wake it */
     VM_STOP_MAX_INSNS,
     VM_STOP_TIMEOUT,

@@ -30,7 +30,10 @@ struct vm {
 
     bool halted;            /* HLT: waits for an interrupt */
     bool halted_if;         /* EFLAGS.IF at that HLT */
-    const char *reset_by;   /* a chip asked for a reset; NULL: none */
+    const char *reset_by;   /* who asked for a reset; NULL: none */
+    char triple_fault[48];  /* the last one, with its place */
+    bool told_of_faults;    /* the user knows that they reset the guest */
+    bool refused_64;        /* it asked for long mode, in vain */
     struct debug_ctl debug; /* as the debugger wants it */
     struct x86_state entry; /* state the boot loader made */
 

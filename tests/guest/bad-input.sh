@@ -62,6 +62,8 @@ bzimage() { # NAME BYTES
 bzimage bz-header-only 520
 bzimage bz-no-setup 1500
 bzimage bz-short-kernel 4000
+bzimage bz-64-bit 32768
+poke "$work/bz-64-bit" 0x236 01
 : >"$work/empty"
 head -c 3000 "$teach" >"$work/teach-truncated"
 elf elf-past-ram 0xF0000000 0xF0000000 4096 4096 4096
@@ -81,6 +83,7 @@ cp "$teach" "$work/large-elf"
 truncate -s 513 "$work/odd-disk"
 truncate -s 100M "$work/large-initrd"
 boot_sector triple 31c08ed80f011e207ccc # LIDT of zeroes, INT3
+boot_sector long-mode 31c08ed80f011e207c66b9800000c00f3280cc010f30ebfe # EFER.LME
 boot_sector halted faf4                 # CLI, HLT
 boot_sector nowhere eaf0ffffff          # JMP FFFF:FFF0
 boot_sector loop ebfe                   # JMP .
@@ -99,6 +102,7 @@ cases=(
     "bzimage-header-only|$SETUP|bz-header-only|@/bz-header-only"
     "bzimage-without-setup|$SETUP|bz-no-setup|@/bz-no-setup"
     "bzimage-truncated|$SETUP|bz-short-kernel|@/bz-short-kernel"
+    "bzimage-of-64-bits|$SETUP|bz-64-bit.*--accel kvm|@/bz-64-bit"
     "multiboot-truncated|$SETUP|teach-truncated|@/teach-truncated"
     "elf-outside-ram|$SETUP|elf-past-ram|@/elf-past-ram"
     "elf-wraps-around|$SETUP|elf-wraps|@/elf-wraps"
@@ -122,7 +126,8 @@ cases=(
     "accelerator-unknown|$USAGE|warp|--accel warp $teach"
     "serial-unknown|$USAGE|carrier|--serial carrier $teach"
     "triple-fault|$TRIPLE_FAULT|[Tt]riple fault|--no-reboot @/triple"
-    "triple-faults-for-ever|$TIMEOUT||--timeout 1 @/triple"
+    "long-mode|$TRIPLE_FAULT|64-bit.*--accel kvm|@/long-mode"
+    "triple-faults-for-ever|$TIMEOUT|reset by a triple fault at|--timeout 1 @/triple"
     "jump-past-ram|$TRIPLE_FAULT|[Tt]riple fault|--no-reboot @/elf-jump-nowhere"
     "jump-into-the-void|$TRIPLE_FAULT/$TIMEOUT||--timeout 1 --no-reboot @/nowhere"
     "halted|$HALTED|HLT|@/halted"
@@ -138,7 +143,7 @@ run_case() { # ACCEL ROW
     IFS='|' read -r name status message options <<<"$2"
     name=bad-$name-$accel
     [[ $name =~ $only ]] || return
-    if [ "$accel" != bt ] && [[ $options == *max-insns* ]]; then
+    if [ "$accel" != bt ] && [[ $options =~ max-insns|64-bit|long-mode ]]; then
         return # bt's alone
     fi
     message=${message//@/$work}

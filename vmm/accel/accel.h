@@ -164,6 +164,7 @@ struct accel_inlined {
 struct accel_ops {
     const char *name;
     const char *summary;
+    unsigned bits; /* of the widest mode that guests have: 32 or 64 */
     /* 0, or -errno with one line in WHY (may be NULL) saying what and next. */
     int (*probe)(char *why, size_t len);
     /* Maps vcpu->mem's slots, makes the vCPU.  0 or -errno, logged. */

@@ -1,7 +1,9 @@
 #include "vmm/base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static enum log_level threshold = LOG_WARN;
 
@@ -10,15 +12,49 @@ void log_set_level(enum log_level level)
     threshold = level;
 }
 
+static struct {
+    pthread_mutex_t lock;
+    bool hold;
+    size_t len;
+    char lines[4096];
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_hold(bool hold)
+{
+    pthread_mutex_lock(&held.lock);
+    held.hold = hold;
+    if (!hold) {
+        fwrite(held.lines, 1, held.len, stderr);
+        held.len = 0;
+    }
+    pthread_mutex_unlock(&held.lock);
+}
+
+/* LINE with its newline. */
+static void put_line(const char *line)
+{
+    size_t len = strlen(line);
+
+    pthread_mutex_lock(&held.lock);
+    if (!held.hold)
+        fwrite(line, 1, len, stderr);
+    else if (len <= sizeof(held.lines) - held.len) {
+        memcpy(held.lines + held.len, line, len);
+        held.len += len;
+    }
+    pthread_mutex_unlock(&held.lock);
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
-    char line[512];
+    char text[512], line[528];
     va_list ap;
 
     if (level > threshold)
         return;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    fprintf(stderr, "ringside: %s\n", line);
+    snprintf(line, sizeof(line), "ringside: %s\n", text);
+    put_line(line);
 }

@@ -11,6 +11,12 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Messages above LEVEL are dropped.  The default is LOG_WARN. */
 void log_set_level(enum log_level level);
 
+/*
+ * While a screen has the terminal, messages wait: log_hold(true), then
+ * log_hold(false) writes them.  Of very many the last are lost.
+ */
+void log_hold(bool hold);
+
 /* FMT carries no newline; what happened, where, and what to do next. */
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

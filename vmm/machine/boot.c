@@ -223,6 +223,7 @@ int boot_load(struct machine *m, const struct boot_request *req,
     struct boot b = {
         .m = m,
         .cmdline = req->cmdline ? req->cmdline : "",
+        .bits = req->bits,
         .st = st,
     };
     uint64_t size = 0, initrd_size = 0;

@@ -25,6 +25,7 @@ struct boot {
     struct boot_image image;
     struct boot_image initrd; /* data NULL: none */
     const char *cmdline;      /* never NULL */
+    unsigned bits;            /* boot_request's */
     struct x86_state *st;
 };
 

@@ -41,6 +41,7 @@ enum {
     HDR_HEAP_END_PTR = 0x224,
     HDR_CMD_LINE_PTR = 0x228,
     HDR_INITRD_ADDR_MAX = 0x22c,
+    HDR_XLOADFLAGS = 0x236,
     HDR_CMDLINE_SIZE = 0x238,
     HDR_PREF_ADDRESS = 0x258,
     HDR_INIT_SIZE = 0x260,
@@ -55,10 +56,12 @@ enum {
 #define MAGIC_HDRS       0x53726448u
 #define LOADED_HIGH      BIT(0)
 #define CAN_USE_HEAP     BIT(7)
+#define XLF_KERNEL_64    BIT(0)
 #define LOADER_UNDEFINED 0xffu
 #define PROTOCOL_MIN     0x202u /* 2.02: cmd_line_ptr */
 #define PROTOCOL_CMDLINE 0x206u /* 2.06: cmdline_size */
 #define PROTOCOL_INIT    0x20au /* 2.10: pref_address, init_size */
+#define PROTOCOL_XLOAD   0x20cu /* 2.12: xloadflags */
 #define SETUP_SECTS_OLD  4u
 #define INITRD_MAX_OLD   0x37ffffffu
 #define CMDLINE_MAX_OLD  255u
@@ -93,6 +96,11 @@ static int check_version(const struct boot *b, struct kernel *k)
     if (!(b->image.data[HDR_LOADFLAGS] & LOADED_HIGH))
         return boot_error(b, "a kernel that is loaded low (zImage); build a "
                              "bzImage");
+    if (b->bits == 32 && k->version >= PROTOCOL_XLOAD &&
+        boot_u16(&b->image, HDR_XLOADFLAGS) & XLF_KERNEL_64)
+        return boot_error(b, "a 64-bit kernel, and the translator (bt) has 16 "
+                             "and 32 bits; use --accel kvm, or a 32-bit kernel "
+                             "(Debian's linux-image-686)");
     return 0;
 }
 

@@ -83,6 +83,7 @@ struct boot_request {
     const char *path;
     const char *cmdline; /* NULL: none */
     const char *initrd;  /* path, or NULL */
+    unsigned bits;       /* the processor's widest mode; 0: any */
 };
 
 /*

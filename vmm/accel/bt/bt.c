@@ -510,6 +510,7 @@ static void bt_dump(struct vcpu *vcpu, struct strbuf *out)
 const struct accel_ops accel_bt = {
     .name = "bt",
     .summary = "binary translation with ring compression",
+    .bits = 32,
     .probe = bt_probe,
     .init = bt_init,
     .fini = bt_fini,

@@ -351,6 +351,7 @@ static int kvm_set_gsi(struct vcpu *vcpu, unsigned gsi, bool level)
 const struct accel_ops accel_kvm = {
     .name = "kvm",
     .summary = "hardware virtualisation by the host's kernel",
+    .bits = 64,
     .probe = kvm_probe,
     .init = kvm_init,
     .fini = kvm_fini,
