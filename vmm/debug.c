@@ -68,6 +68,24 @@ static void say_mode(struct debug *d, const struct x86_state *st)
              (unsigned long long)s->linear_rip);
 }
 
+/* What happened at a stop point, for people: "catchpoint 1: #PF, error 0x4". */
+static void say_point(struct debug *d)
+{
+    struct debug_stop *s = &d->stop;
+    const char *next = vm_delayed_end(d->vm);
+    char what[48] = "", vector[16];
+
+    if (s->reason == DEBUG_REASON_CATCH && s->exit.kind == VM_EXIT_EXCEPTION) {
+        x86_vector_text(vector, sizeof(vector), s->exit.u.exception.vector);
+        snprintf(what, sizeof(what), ": %s, error %#x", vector,
+                 s->exit.u.exception.error);
+    }
+    snprintf(s->text, sizeof(s->text), "%s %d%s at %#llx%s%s",
+             debug_reason_name(s->reason), s->point, what,
+             (unsigned long long)s->linear_rip, next ? "; next: " : "",
+             next ? next : "");
+}
+
 static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
 {
     static const enum debug_reason reasons[] = {
@@ -95,13 +113,7 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
         s->gla = d->touch.first;
         s->write = d->touch.write;
     }
-    snprintf(s->text, sizeof(s->text), "%s %d at %#llx",
-             debug_reason_name(s->reason), id,
-             (unsigned long long)s->linear_rip);
-    if (vm_delayed_end(d->vm))
-        snprintf(s->text, sizeof(s->text), "%s %d at %#llx; next: %s",
-                 debug_reason_name(s->reason), id,
-                 (unsigned long long)s->linear_rip, vm_delayed_end(d->vm));
+    say_point(d);
     if (p->kind == DEBUG_POINT_MODE)
         say_mode(d, st);
     if (p->temporary)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vmm/machine/machine.h"
+#include "vmm/view/fault.h"
 #include "vmm/view/views.h"
 #include "vmm/x86/text.h"
 
@@ -188,6 +189,30 @@ static void put_causes(struct doc *doc, const struct debug_stop *s)
     }
 }
 
+/* At a caught exception, or at its handler: what was raised, by whom. */
+static void put_fault(const struct view_ctx *ctx, struct doc *doc,
+                      const struct debug_stop *s)
+{
+    struct x86_state st;
+    struct fault_cause f;
+    char text[80];
+
+    if (s->reason == DEBUG_REASON_TRIPLE_FAULT ||
+        vm_get_state(ctx->vm, &st) < 0 || !fault_at_stop(ctx->vm, &st, s, &f))
+        return;
+    x86_vector_text(text, sizeof(text), f.vector);
+    doc_field(doc, "exception", "%s", text);
+    symbols_format(ctx->sym, f.rip, text, sizeof(text));
+    if (f.rip)
+        doc_field(doc, "raised by", "%s", text);
+    doc_field(doc, "error code", "%#x", f.error);
+    if (f.vector != X86_PF)
+        return;
+    doc_field(doc, "cr2", "%#llx", (unsigned long long)f.cr2);
+    x86_pferr_text(text, sizeof(text), f.error);
+    doc_field(doc, "meaning", "%s", text);
+}
+
 bool view_why(const struct view_ctx *ctx, int argc, char **argv,
               struct doc *doc)
 {
@@ -215,6 +240,7 @@ bool view_why(const struct view_ctx *ctx, int argc, char **argv,
                   x86_mode_name(s->to));
     if (s->reason == DEBUG_REASON_CATCH)
         doc_field(doc, "exit", "%s", vm_exit_name(s->exit.kind));
+    put_fault(ctx, doc, s);
     return true;
 }
 
