@@ -25,6 +25,7 @@ check=
 pictures=
 if [ "${1:-}" = --check ]; then
     check=1
+    export LC_ALL=C.UTF-8 # the pictures are the same everywhere
     shift
     if [ $# -gt 1 ]; then
         pictures=$1
@@ -49,7 +50,7 @@ tm() {
     env -u TMUX tmux -L "$socket" -f /dev/null "$@"
 }
 
-# The window is three lines higher than the debugger: two to say something in.
+# Below the debugger, three lines of tmux: two to say something in.
 begin() { # ARG...
     tm start-server \; set -g status 3 \; set -g status-style reverse \; \
         set -g status-format[0] ' #{@first}' \; \
@@ -58,7 +59,7 @@ begin() { # ARG...
         ' F12: next    Ctrl-B d: leave    the keys between are yours' \; \
         set -g escape-time 10 \; set -g default-terminal tmux-256color \; \
         bind -n F12 wait-for -S next \; \
-        new-session -d -x 80 -y 27 "$(printf '%q ' "$BUILD/ringside" "$@")"
+        new-session -d -x 80 -y 24 "$(printf '%q ' "$BUILD/ringside" "$@")"
 }
 
 say() { # TEXT
