@@ -1,13 +1,7 @@
 #!/bin/bash
-# The one-instruction executor against this processor: DIFF_COUNT random
-# sequences (100000), seed DIFF_SEED (1).
+# The one-instruction executor against this processor.
+set -u
 cd "$(dirname "$0")/../.." || exit 1
-dir=${BUILD:-build}/tests/diff
-name="emu equals the host"
-
-"$dir/diff_emu" "$dir/native32" "${DIFF_COUNT:-100000}" "${DIFF_SEED:-1}"
-case $? in
-0) echo "PASS $name" ;;
-3) echo "SKIP $name: this host does not run 32-bit programs" ;;
-*) echo "FAIL $name: see above" ;;
-esac
+# shellcheck source=tests/diff/lib.sh
+. tests/diff/lib.sh
+against_host "emu equals the host" diff_emu

@@ -45,12 +45,15 @@ struct diff_options {
     uint32_t first; /* to repeat one: its number */
 };
 
-enum diff_outcome { DIFF_EQUAL, DIFF_UNEQUAL, DIFF_NO_NATIVE };
+/* From the words RUNNER [COUNT [SEED [FIRST]]]; the runner is borrowed. */
+struct diff_options diff_options_of(int argc, char **argv);
 
-/* Prints what differs, with bytes and disassembly. */
-enum diff_outcome diff_run(const struct diff_options *opt,
-                           struct diff_machine *m,
-                           const struct diff_executor *ex);
+/*
+ * Prints what differs, with bytes and disassembly.  The program's exit status:
+ * 0 all are equal, 1 one is not, 3 this host does not run 32-bit programs.
+ */
+int diff_run(const struct diff_options *opt, struct diff_machine *m,
+             const struct diff_executor *ex);
 
 int diff_machine_init(struct diff_machine *m);
 void diff_machine_fini(struct diff_machine *m);

@@ -63,22 +63,12 @@ static bool run(void *opaque, struct diff_machine *m, uint32_t stop,
     return true;
 }
 
-static uint64_t number(int argc, char **argv, int i, uint64_t otherwise)
-{
-    return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
-}
-
 int main(int argc, char **argv)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
     struct diff_executor ex = {"bt", rig, run};
-    struct diff_options opt = {
-        .runner = argc > 1 ? argv[1] : "build/tests/diff/native32",
-        .count = (uint32_t)number(argc, argv, 2, 100000),
-        .seed = number(argc, argv, 3, 1),
-        .first = (uint32_t)number(argc, argv, 4, 0),
-    };
-    enum diff_outcome outcome;
+    struct diff_options opt = diff_options_of(argc, argv);
+    int status;
 
     if (!rig || diff_machine_init(&rig->machine) < 0)
         return 2;
@@ -93,7 +83,7 @@ int main(int argc, char **argv)
     };
     if (rig->vcpu.ops->init(&rig->vcpu) < 0)
         return 2;
-    outcome = diff_run(&opt, &rig->machine, &ex);
+    status = diff_run(&opt, &rig->machine, &ex);
     if (getenv("DIFF_STATS")) {
         struct strbuf sb = {0};
 
@@ -104,5 +94,5 @@ int main(int argc, char **argv)
     rig->vcpu.ops->fini(&rig->vcpu);
     diff_machine_fini(&rig->machine);
     free(rig);
-    return outcome == DIFF_EQUAL ? 0 : outcome == DIFF_UNEQUAL ? 1 : 3;
+    return status;
 }

@@ -2,6 +2,7 @@
 #include <Zydis/Zydis.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,6 +12,9 @@
 
 #define BATCH          256u
 #define COMPARED_FLAGS (X86_EFLAGS_ARITH | X86_EFLAGS_DF)
+
+/* Exit statuses; tests/diff/lib.sh knows them too. */
+enum { EQUAL, UNEQUAL, NO_NATIVE = 3 };
 
 struct batch {
     int fd;
@@ -135,11 +139,48 @@ static bool memory_differs(bool print, const struct diff_result *native,
     return true;
 }
 
-static bool results_differ(bool print, uint32_t undefined,
+/* SIZE bytes of the sequence's memory at linear AT after the run, or false. */
+static bool memory_at(const struct diff_result *r, uint32_t at, void *to,
+                      unsigned size)
+{
+    const unsigned data = (1 + DIFF_DATA_PAGES) * DIFF_PAGE;
+    uint32_t offset = at >= DIFF_STACK ? at - DIFF_STACK + data : at - DIFF_RO;
+
+    if (at < DIFF_RO || offset > DIFF_MEMORY - size)
+        return false;
+    memcpy(to, r->memory + offset, size);
+    return true;
+}
+
+/*
+ * A POPA that faults half-way: may REG already be what it pops?  The manual
+ * does not say, and processors differ; as ESP has not moved, the restarted
+ * POPA loads them all again.
+ */
+static bool popa_loaded(const struct diff_seq *seq,
+                        const struct diff_result *native, unsigned reg)
+{
+    uint32_t at = native->eip - seq->code_at, was = native->gpr[reg];
+    unsigned size = 4;
+
+    for (; at < seq->code_len && seq->code[at] != 0x61; at++)
+        if (seq->code[at] == 0x66)
+            size = 2;
+        else
+            return false;
+    if (native->vector < 0 || at >= seq->code_len || reg == X86_RSP)
+        return false;
+    return memory_at(native,
+                     seq->base + native->gpr[X86_RSP] + (7 - reg) * size, &was,
+                     size) &&
+           was == native->gpr[reg];
+}
+
+static bool results_differ(bool print, const struct diff_seq *seq,
                            const struct diff_result *native,
                            const struct diff_result *ours)
 {
-    uint32_t flags = COMPARED_FLAGS & ~undefined;
+    uint32_t flags = COMPARED_FLAGS & ~seq->undefined[seq->insns - 1];
     bool bad = false;
 
     bad |= differ(print, "vector", (uint32_t)native->vector,
@@ -150,7 +191,8 @@ static bool results_differ(bool print, uint32_t undefined,
         bad |= differ(print, "cr2", native->cr2, ours->cr2);
     }
     for (unsigned i = 0; i < 8; i++)
-        bad |= differ(print, gpr_names[i], native->gpr[i], ours->gpr[i]);
+        bad |= !popa_loaded(seq, native, i) &&
+               differ(print, gpr_names[i], native->gpr[i], ours->gpr[i]);
     /* A fault may come before the last instruction that defines flags. */
     if (native->vector < 0)
         bad |= differ(print, "eflags", native->eflags & flags,
@@ -224,12 +266,13 @@ static void report(struct batch *b, const struct diff_options *opt,
     for (uint32_t i = 0; i < insns; i++) {
         b->seq[i] = seq;
         b->seq[i].code_len = seq.boundary[i];
+        b->seq[i].insns = i + 1;
     }
     if (!batch_run(b, insns, opt->runner))
         return;
     for (last = 0; last < insns - 1; last++) {
         run_ours(ex, m, &b->seq[last], &ours);
-        if (results_differ(false, seq.undefined[last], &b->result[last], &ours))
+        if (results_differ(false, &b->seq[last], &b->result[last], &ours))
             break;
     }
     printf("%s: sequence %u of seed %llu differs after unit %u:\n", ex->name,
@@ -237,7 +280,7 @@ static void report(struct batch *b, const struct diff_options *opt,
     run_ours(ex, m, &b->seq[last], &ours);
     print_state(&b->seq[last]);
     print_code(&b->seq[last]);
-    results_differ(true, seq.undefined[last], &b->result[last], &ours);
+    results_differ(true, &b->seq[last], &b->result[last], &ours);
 }
 
 static uint64_t sequence_seed(const struct diff_options *opt, uint32_t number)
@@ -257,26 +300,39 @@ static uint32_t compare_batch(struct batch *b, const struct diff_executor *ex,
 
         run_ours(ex, m, seq, &ours);
         *faults += b->result[i].vector >= 0;
-        if (results_differ(false, seq->undefined[seq->insns - 1], &b->result[i],
-                           &ours))
+        if (results_differ(false, seq, &b->result[i], &ours))
             return i;
     }
     return count;
 }
 
-enum diff_outcome diff_run(const struct diff_options *opt,
-                           struct diff_machine *m,
-                           const struct diff_executor *ex)
+static uint64_t number(int argc, char **argv, int i, uint64_t otherwise)
 {
-    enum diff_outcome outcome = DIFF_EQUAL;
+    return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
+}
+
+struct diff_options diff_options_of(int argc, char **argv)
+{
+    return (struct diff_options){
+        .runner = argc > 1 ? argv[1] : "build/tests/diff/native32",
+        .count = (uint32_t)number(argc, argv, 2, 100000),
+        .seed = number(argc, argv, 3, 1),
+        .first = (uint32_t)number(argc, argv, 4, 0),
+    };
+}
+
+int diff_run(const struct diff_options *opt, struct diff_machine *m,
+             const struct diff_executor *ex)
+{
+    int outcome = EQUAL;
     uint32_t done = 0, insns = 0, faults = 0;
     struct batch b;
 
     if (!batch_init(&b)) {
         printf("cannot make the shared file: %s\n", strerror(errno));
-        return DIFF_NO_NATIVE;
+        return NO_NATIVE;
     }
-    while (done < opt->count && outcome == DIFF_EQUAL) {
+    while (done < opt->count && outcome == EQUAL) {
         uint32_t n = opt->count - done < BATCH ? opt->count - done : BATCH, bad;
 
         for (uint32_t i = 0; i < n; i++) {
@@ -284,7 +340,7 @@ enum diff_outcome diff_run(const struct diff_options *opt,
             insns += b.seq[i].insns;
         }
         if (!batch_run(&b, n, opt->runner)) {
-            outcome = DIFF_NO_NATIVE;
+            outcome = NO_NATIVE;
             break;
         }
         bad = compare_batch(&b, ex, m, n, &faults);
@@ -292,11 +348,11 @@ enum diff_outcome diff_run(const struct diff_options *opt,
             struct diff_seq seq = b.seq[bad];
 
             report(&b, opt, ex, m, &seq, opt->first + done + bad);
-            outcome = DIFF_UNEQUAL;
+            outcome = UNEQUAL;
         }
         done += n;
     }
-    if (outcome == DIFF_EQUAL)
+    if (outcome == EQUAL)
         printf("%s: %u sequences, %u random instructions, %u exceptions: all "
                "equal\n",
                ex->name, done, insns, faults);
