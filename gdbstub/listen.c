@@ -84,20 +84,6 @@ static int bind_one(struct gdb_listener *l, const struct addrinfo *ai)
     return err;
 }
 
-static void note_port(struct gdb_listener *l)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } addr = {0};
-    socklen_t len = sizeof(addr);
-
-    if (getsockname(l->fd, &addr.any, &len) == 0)
-        l->port = ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port
-                                                       : addr.v4.sin_port);
-}
-
 static int listen_tcp(struct gdb_listener *l, const char *where)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
@@ -114,8 +100,6 @@ static int listen_tcp(struct gdb_listener *l, const char *where)
     for (ai = list; ai && err; ai = ai->ai_next)
         err = bind_one(l, ai);
     freeaddrinfo(list);
-    if (!err)
-        note_port(l);
     return err;
 }
 

@@ -6,7 +6,6 @@
 struct gdb_listener {
     int fd; /* poll it; -1: none */
     bool stdio, taken;
-    unsigned port;  /* TCP */
     char path[108]; /* of a Unix socket, to be removed; "": none */
 };
 

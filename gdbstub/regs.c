@@ -241,7 +241,7 @@ static uint64_t narrow(const struct x86_state *st, uint64_t linear)
     return x86_mode(st) == X86_MODE_LONG64 ? linear : linear & 0xffffffffu;
 }
 
-uint64_t gdb_pc(const struct x86_state *st)
+static uint64_t gdb_pc(const struct x86_state *st)
 {
     if (x86_mode(st) == X86_MODE_LONG64)
         return st->rip;

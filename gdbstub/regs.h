@@ -69,7 +69,6 @@ void gdb_reg_get(const struct gdb_reg *r, const struct gdb_cpu *cpu,
 int gdb_reg_set(const struct gdb_reg *r, struct x86_state *st,
                 const uint8_t *bytes);
 
-uint64_t gdb_pc(const struct x86_state *st);
 /* Sets RIP so that its linear address is LINEAR. */
 void gdb_set_pc(struct x86_state *st, uint64_t linear);
 #endif

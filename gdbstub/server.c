@@ -498,8 +498,3 @@ bool gdb_server_where(const char *where)
 {
     return gdb_listener_where(where);
 }
-
-unsigned gdb_server_port(const struct gdb_server *g)
-{
-    return g->listener.port;
-}

@@ -24,6 +24,4 @@ void gdb_server_destroy(struct gdb_server *g);
 void gdb_server_end(struct gdb_server *g);
 /* Is WHERE of a form that gdb_server_create() knows? */
 bool gdb_server_where(const char *where);
-/* The port that it listens at, 0: no TCP (for tests). */
-unsigned gdb_server_port(const struct gdb_server *g);
 #endif

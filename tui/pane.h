@@ -67,7 +67,6 @@ void pane_clear(struct pane *p);
 void pane_drop_lines(struct pane *p, size_t max);
 struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
-void pane_add_doc(struct pane *p, const struct doc *doc);
 
 /* On the vCPU's thread. */
 void pane_refresh(struct pane *p, struct command_ctx *ctx);

@@ -237,7 +237,7 @@ static void add_doc_line(void *opaque, const struct doc_line *from)
     }
 }
 
-void pane_add_doc(struct pane *p, const struct doc *doc)
+static void add_doc(struct pane *p, const struct doc *doc)
 {
     doc_lines(doc, add_doc_line, p);
 }
@@ -298,7 +298,7 @@ static void refresh_view(struct pane *p, struct command_ctx *ctx)
     doc_init(&doc, view->name);
     view->fn(&vc, w.argc, w.argv, &doc);
     clamp_step(p, &doc);
-    pane_add_doc(p, &doc);
+    add_doc(p, &doc);
     if (can_step(p) && !p->step)
         pane_add(p, LOOK_DIM, "Space goes through it reference by reference");
     doc_fini(&doc);

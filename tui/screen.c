@@ -180,7 +180,7 @@ static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
         *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
 }
 
-void screen_paint(struct screen *sc)
+static void paint(struct screen *sc)
 {
     unsigned x, y;
 
@@ -278,7 +278,7 @@ static void main_loop(struct screen *sc)
 
         wait_patiently(sc);
         hear_stop(sc);
-        screen_paint(sc);
+        paint(sc);
         key = sc->term.ops->key(
             &sc->term, debug_server_running(sc->srv) ? REFRESH_MS : -1);
         if (key == TERM_EOF)
@@ -290,7 +290,7 @@ static void main_loop(struct screen *sc)
     }
     wait_patiently(sc);
     hear_stop(sc);
-    screen_paint(sc);
+    paint(sc);
 }
 
 /* `:c` and its like: the run goes through the server, like the keys. */

@@ -101,7 +101,6 @@ void screen_run(const struct screen_config *cfg);
 void layout_apply(struct screen *sc);
 /* Looks at the machine: fills the model and all panes in sight. */
 void screen_refresh(struct screen *sc);
-void screen_paint(struct screen *sc);
 void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void screen_key(struct screen *sc, int key);

@@ -119,14 +119,3 @@ void surface_to_text(const struct surface *s, struct strbuf *out)
         strbuf_putc(out, '\n');
     }
 }
-
-bool surface_equal(const struct surface *a, const struct surface *b)
-{
-    if (a->w != b->w || a->h != b->h)
-        return false;
-    for (size_t i = 0; i < (size_t)a->w * a->h; i++)
-        if (a->cell[i].ch != b->cell[i].ch ||
-            a->cell[i].look != b->cell[i].look)
-            return false;
-    return true;
-}

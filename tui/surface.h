@@ -51,7 +51,6 @@ void surface_fill(struct surface *s, struct rect area, unsigned y,
 void surface_to_text(const struct surface *s, struct strbuf *out);
 /* The ASCII character that comes nearest. */
 uint32_t surface_ascii(uint32_t ch);
-bool surface_equal(const struct surface *a, const struct surface *b);
 /* Appends CH as UTF-8. */
 void surface_utf8(struct strbuf *out, uint32_t ch);
 #endif

@@ -215,7 +215,7 @@ static bool events_stopping(void *opaque)
            (vm->timeout_fd >= 0 && poll(&limit, 1, 0) > 0);
 }
 
-struct host_events vm_host_events(struct vm *vm)
+static struct host_events host_events(struct vm *vm)
 {
     return (struct host_events){
         .opaque = vm,
@@ -228,7 +228,7 @@ struct host_events vm_host_events(struct vm *vm)
 
 static int open_serials(struct vm *vm)
 {
-    struct host_events events = vm_host_events(vm);
+    struct host_events events = host_events(vm);
     int err;
 
     for (unsigned i = 0; i < VM_SERIALS_MAX; i++) {
@@ -667,11 +667,6 @@ struct vcpu *vm_vcpu(struct vm *vm)
 struct machine *vm_machine(struct vm *vm)
 {
     return vm->machine;
-}
-
-struct hostio *vm_hostio(struct vm *vm)
-{
-    return vm->io;
 }
 
 const struct vm_config *vm_config(const struct vm *vm)

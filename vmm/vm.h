@@ -15,7 +15,6 @@ struct vm;
 struct chardev;
 struct exit_pages;
 struct exit_stats;
-struct hostio;
 struct machine;
 
 #define VM_DISKS_MAX   4u
@@ -103,11 +102,7 @@ const struct vm_exit *vm_last_exit(const struct vm *vm);
 /* After VM_STOP_DEBUG: lets the guest run again.  Other stops are final. */
 void vm_forget_stop(struct vm *vm);
 
-/* For the host side: terminals, sockets.  Valid as long as VM. */
-struct host_events vm_host_events(struct vm *vm);
-
 struct vcpu *vm_vcpu(struct vm *vm);
-struct hostio *vm_hostio(struct vm *vm);
 struct machine *vm_machine(struct vm *vm);
 const struct vm_config *vm_config(const struct vm *vm);
 const char *vm_accel_name(const struct vm *vm); /* what `auto` chose */

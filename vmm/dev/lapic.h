@@ -17,7 +17,6 @@ extern const struct device_class lapic_class;
 #define LAPIC_BASE           0xfee00000u
 #define LAPIC_MSR_BSP        BIT(8)
 #define LAPIC_MSR_ENABLE     BIT(11)
-#define LAPIC_TIMER_HZ       1000000000u
 #define LAPIC_SPURIOUS_RESET 0xffu
 
 /* Who hears that a level-triggered VECTOR was ended: the I/O APIC. */

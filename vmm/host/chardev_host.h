@@ -36,6 +36,5 @@ void chardev_close(struct chardev *chr); /* an opened one; NULL: nothing */
 int chardev_memory_create(struct chardev **out);
 void chardev_memory_destroy(struct chardev *chr);
 const char *chardev_memory_output(const struct chardev *chr, size_t *len);
-void chardev_memory_clear(struct chardev *chr);
 void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len);
 #endif

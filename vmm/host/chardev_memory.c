@@ -61,11 +61,6 @@ const char *chardev_memory_output(const struct chardev *chr, size_t *len)
     return strbuf_str(&m->output);
 }
 
-void chardev_memory_clear(struct chardev *chr)
-{
-    strbuf_reset(&((struct memory_chr *)chr)->output);
-}
-
 void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len)
 {
     strbuf_add(&((struct memory_chr *)chr)->typed, bytes, len);

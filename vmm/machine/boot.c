@@ -22,7 +22,8 @@ static const struct boot_format *const formats[] = {
     &boot_sector, &boot_disk_image, &boot_flat,
 };
 
-const struct boot_format *boot_recognise(const struct boot_image *image)
+/* The format of IMAGE, or NULL. */
+static const struct boot_format *recognise(const struct boot_image *image)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(formats); i++)
         if (formats[i]->match(image))
@@ -181,7 +182,7 @@ const char *boot_format_name(const char *path)
     if (access(path, R_OK) < 0 || read_file(path, BOOT_HEAD + 1, &head, &size))
         return NULL;
     if (head.len > 0)
-        format = boot_recognise(&head);
+        format = recognise(&head);
     free_image(&head);
     return format ? format->name : NULL;
 }
@@ -205,7 +206,7 @@ static int load_image(struct boot *b, uint64_t file_size)
 
     if (b->image.len == 0)
         return boot_error(b, "empty file: no guest in it");
-    format = boot_recognise(&b->image);
+    format = recognise(&b->image);
     if (!format)
         return unknown_format(b);
     if (format != &boot_disk_image && file_size > b->m->mem_bytes)
@@ -238,7 +239,7 @@ int boot_load(struct machine *m, const struct boot_request *req,
     if (!err)
         err = load_image(&b, size);
     if (!err)
-        log_info("%s: %s, %zu bytes", req->path, boot_recognise(&b.image)->name,
+        log_info("%s: %s, %zu bytes", req->path, recognise(&b.image)->name,
                  b.image.len);
     free_image(&b.image);
     free_image(&b.initrd);

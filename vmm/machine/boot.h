@@ -41,9 +41,6 @@ struct boot_format {
 extern const struct boot_format boot_linux, boot_multiboot, boot_elf,
     boot_sector, boot_disk_image, boot_flat;
 
-/* The format of IMAGE, or NULL. */
-const struct boot_format *boot_recognise(const struct boot_image *image);
-
 /* Logs "PATH: FMT" and returns -ENOEXEC. */
 int boot_error(const struct boot *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

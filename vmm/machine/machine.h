@@ -57,12 +57,6 @@ void machine_destroy(struct machine *m);
  */
 void machine_reset(struct machine *m);
 
-/* The local APIC's registers that live in the CPU: IA32_APIC_BASE, CR8. */
-uint64_t machine_get_apic_base(const struct machine *m);
-void machine_set_apic_base(struct machine *m, uint64_t msr);
-unsigned machine_get_cr8(const struct machine *m);
-void machine_set_cr8(struct machine *m, unsigned cr8);
-
 struct device *machine_find(const struct machine *m, const char *name);
 
 /* A key of the PS/2 keyboard, by set-1 make or break code (host side). */

@@ -410,38 +410,6 @@ struct device *machine_find(const struct machine *m, const char *name)
     return NULL;
 }
 
-/* ---- registers of the local APIC that live in the processor ------------- */
-
-uint64_t machine_get_apic_base(const struct machine *m)
-{
-    const struct pc *pc = pc_of_const(m);
-
-    return pc->lapic ? lapic_get_base(pc->lapic) : 0;
-}
-
-void machine_set_apic_base(struct machine *m, uint64_t msr)
-{
-    struct pc *pc = pc_of(m);
-
-    if (pc->lapic)
-        lapic_set_base(pc->lapic, msr);
-}
-
-unsigned machine_get_cr8(const struct machine *m)
-{
-    const struct pc *pc = pc_of_const(m);
-
-    return pc->lapic ? lapic_get_cr8(pc->lapic) : 0;
-}
-
-void machine_set_cr8(struct machine *m, unsigned cr8)
-{
-    struct pc *pc = pc_of(m);
-
-    if (pc->lapic)
-        lapic_set_cr8(pc->lapic, cr8);
-}
-
 /* ---- keyboard and screen ------------------------------------------------ */
 
 void machine_key(struct machine *m, uint8_t scancode)

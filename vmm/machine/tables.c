@@ -24,7 +24,6 @@
 #define CPU_SIGNATURE  0x6b4u
 #define CPU_FEATURES   0x0383fbffu
 #define FADT_LEN       244u
-#define ACPI_HEAD_LEN  36u
 #define ACPI_OEM       "RINGSD"
 #define ACPI_OEM_TABLE "RINGSIDE"
 #define ACPI_CREATOR   "RNGS"

@@ -130,8 +130,9 @@ static uint8_t *reg_bytes(struct x86_state *st, const struct reg_row *r)
     return (uint8_t *)st + r->field;
 }
 
-bool expr_register(const struct x86_state *st, const char *name,
-                   uint64_t *value)
+/* A register by name, without $; false: there is no such register. */
+static bool find_register(const struct x86_state *st, const char *name,
+                          uint64_t *value)
 {
     const struct reg_row *r = find_reg(name);
     struct x86_state copy;
@@ -214,7 +215,7 @@ static uint64_t parse_name(struct parser *p, const char *name)
 {
     uint64_t value;
 
-    if (expr_register(&p->st, name[0] == '$' ? name + 1 : name, &value))
+    if (find_register(&p->st, name[0] == '$' ? name + 1 : name, &value))
         return value;
     if (symbols_lookup(p->sym, name, &value, NULL))
         return value;
@@ -257,7 +258,7 @@ static bool parse_segoff(struct parser *p, uint64_t *value)
         *value = parse_binary(p, 0);
         return true;
     }
-    if (!expr_register(&p->st, word, &selector)) {
+    if (!find_register(&p->st, word, &selector)) {
         selector = strtoull(word, &end, 16);
         if (*end || selector > 0xffff) {
             fail(p, "'%s' is not a segment", word);

@@ -27,9 +27,6 @@ struct expr_value {
 bool expr_eval(struct vm *vm, const struct symbols *sym, const char *text,
                struct expr_value *out, char *why, size_t len);
 
-/* A register by name, without $; false: there is no such register. */
-bool expr_register(const struct x86_state *st, const char *name,
-                   uint64_t *value);
 /* Sets it; false: no such register, or it cannot be set. */
 bool expr_set_register(struct x86_state *st, const char *name, uint64_t value);
 /* The N-th register name, or NULL. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/dev/acpi_pm.h"
+#include "vmm/dev/lapic.h"
 #include "vmm/machine/machine.h"
 
 #define MIB (1u << 20)
@@ -168,9 +169,9 @@ static void test_apics(void **state)
     assert_int_equal(intc->ack(intc->opaque), 0x31);
     mmio(&b, 0xfee000b0, 0);
     assert_false(intc->pending(intc->opaque));
-    assert_int_equal(machine_get_apic_base(b.m), 0xfee00900);
-    machine_set_cr8(b.m, 5);
-    assert_int_equal(machine_get_cr8(b.m), 5);
+    assert_int_equal(lapic_get_base(machine_find(b.m, "lapic")), 0xfee00900);
+    b.m->apic.set_cr8(b.m->apic.opaque, 5);
+    assert_int_equal(b.m->apic.get_cr8(b.m->apic.opaque), 5);
     machine_destroy(b.m);
 }
 

@@ -240,8 +240,8 @@ static void outside_event(struct board *b, uint64_t dice)
             b->chr.receive(b->chr.opaque, &byte, 1);
         break;
     case 2:
-        note(b, machine_get_cr8(b->m));
-        machine_set_cr8(b->m, byte & 15);
+        note(b, b->m->apic.get_cr8(b->m->apic.opaque));
+        b->m->apic.set_cr8(b->m->apic.opaque, byte & 15);
         break;
     default:
         if (b->m->intc.pending(b->m->intc.opaque))

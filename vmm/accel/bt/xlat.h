@@ -144,6 +144,4 @@ bool xlat_add_branch(struct xlat *x, uint32_t target);
 /* May the host execute INSN in translated code at all? */
 bool xlat_is_innocuous(const ZydisDecodedInstruction *insn);
 
-/* The instruction again, registers and memory operand replaced. */
-enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses);
 #endif

@@ -159,7 +159,8 @@ static enum xlat_flow emit_swapped(struct xlat *x, struct emit_insn *in)
     return XLAT_NEXT;
 }
 
-enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses)
+/* The instruction again, registers and memory operand replaced. */
+static enum xlat_flow copy_with(struct xlat *x, bool accesses)
 {
     const ZydisDecodedOperand *mem = xlat_memory_operand(x);
     struct emit_insn in = {0};
@@ -195,7 +196,7 @@ enum xlat_flow xlat_copy_with(struct xlat *x, bool accesses)
 
 enum xlat_flow xlat_copy(struct xlat *x)
 {
-    return xlat_copy_with(x, true);
+    return copy_with(x, true);
 }
 
 enum xlat_flow xlat_callout(struct xlat *x)
@@ -220,7 +221,7 @@ enum xlat_flow xlat_bswap(struct xlat *x)
 {
     if (x->insn.operand_width != 32)
         return XLAT_CALLOUT; /* undefined: as the emulator has it */
-    return xlat_copy_with(x, true);
+    return copy_with(x, true);
 }
 
 /* LEA computes with the guest's registers and touches no memory. */
@@ -292,7 +293,7 @@ enum xlat_flow xlat_mov(struct xlat *x)
     if (x->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
         ZydisRegisterGetClass(x->op[1].reg.value) == ZYDIS_REGCLASS_SEGMENT)
         return mov_from_segment(x);
-    return xlat_copy_with(x, true);
+    return copy_with(x, true);
 }
 
 /* ---- x87, MMX, SSE ------------------------------------------------------ */
@@ -324,7 +325,7 @@ enum xlat_flow xlat_fpu(struct xlat *x)
 
     if (!*ready)
         emit_fpu_check(x, sse ? FPU_CHECK_SSE : FPU_CHECK_X87);
-    flow = xlat_copy_with(x, true);
+    flow = copy_with(x, true);
     if (flow == XLAT_NEXT && !*ready) {
         *ready = true;
         if (sse)

@@ -226,9 +226,6 @@ MUST_CHECK bool emu_pop_at(struct emu *emu, uint32_t *sp, uint32_t *value,
 void emu_match_breakpoints(struct emu *emu, uint64_t addr, unsigned len,
                            bool write, bool io);
 
-/* Sets RIP to TARGET, cut to the operand size; #GP(0) beyond CS's limit. */
-MUST_CHECK bool emu_branch(struct emu *emu, uint64_t target);
-
 /* The segment of the default-DS operand of a string instruction. */
 enum x86_sreg emu_data_segment(const struct emu *emu);
 
@@ -247,8 +244,6 @@ typedef bool emu_handler(struct emu *emu);
  */
 MUST_CHECK bool sys_load_segment(struct emu *emu, enum x86_sreg seg,
                                  uint16_t selector);
-/* CR writes with all their checks and consequences (#GP, PDPTEs, flushes). */
-MUST_CHECK bool sys_write_cr(struct emu *emu, unsigned reg, uint32_t value);
 /* New RFLAGS from POPF or IRET, by CPL and IOPL; SIZE 2 or 4. */
 void sys_set_flags(struct emu *emu, uint32_t value, unsigned size);
 

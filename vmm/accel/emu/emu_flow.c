@@ -1,7 +1,8 @@
 /* Near jumps, calls and returns.  Far ones are in sys_*.c. */
 #include "vmm/accel/emu/emu_internal.h"
 
-bool emu_branch(struct emu *emu, uint64_t target)
+/* Sets RIP to TARGET, cut to the operand size; #GP(0) beyond CS's limit. */
+static bool branch(struct emu *emu, uint64_t target)
 {
     struct x86_state *st = emu->st;
 
@@ -33,7 +34,7 @@ bool emu_do_jmp(struct emu *emu)
 {
     uint64_t target;
 
-    return branch_target(emu, &target) && emu_branch(emu, target);
+    return branch_target(emu, &target) && branch(emu, target);
 }
 
 bool emu_do_call(struct emu *emu)
@@ -41,7 +42,7 @@ bool emu_do_call(struct emu *emu)
     uint64_t target, old_rip = emu->st->rip;
     uint32_t sp = emu_sp(emu);
 
-    if (!branch_target(emu, &target) || !emu_branch(emu, target))
+    if (!branch_target(emu, &target) || !branch(emu, target))
         return false;
     if (!emu_push_at(emu, &sp, (uint32_t)emu->next_rip, emu_opsize(emu))) {
         emu->st->rip = old_rip;
@@ -58,8 +59,7 @@ bool emu_do_ret(struct emu *emu)
                          ? (uint32_t)emu->op[0].imm.value.u
                          : 0;
 
-    if (!emu_pop_at(emu, &sp, &target, emu_opsize(emu)) ||
-        !emu_branch(emu, target))
+    if (!emu_pop_at(emu, &sp, &target, emu_opsize(emu)) || !branch(emu, target))
         return false;
     emu_set_sp(emu, sp + extra);
     return true;

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "vmm/accel/emu/emu_internal.h"
-#include "vmm/accel/emu/emu_signal.h"
 #include "vmm/accel/host_signal.h"
 #include "vmm/base/log.h"
 
@@ -290,13 +289,54 @@ static int enter_with_copy(struct emu *emu, struct emu_entry *entry)
     return 0;
 }
 
+/* ---- the signal handler ------------------------------------------------ */
+
+/*
+ * True if SIG (SIGFPE, SIGILL, SIGSEGV) came from an instruction that emu was
+ * executing on this thread; UCONTEXT then leads back into emu.
+ */
+static bool on_signal(void *opaque, int sig, siginfo_t *info, void *ucontext)
+{
+    ucontext_t *uc = ucontext;
+    greg_t *reg = uc->uc_mcontext.gregs;
+    struct emu_native *n = running;
+    uint64_t pc = (uint64_t)reg[REG_RIP];
+    bool fpu;
+
+    (void)opaque, (void)info;
+    if (!n || pc - (uint64_t)n->code_rx >= CODE_LEN)
+        return false;
+    fpu = n->entry[(pc - (uint64_t)n->code_rx) / EMU_SLOT_SIZE].fpu != 0;
+    n->host_signal = sig;
+    reg[REG_R15] = (greg_t)(uintptr_t)&n->ctx;
+    reg[REG_RIP] =
+        (greg_t)(uintptr_t)(fpu ? emu_thunk_abort_fpu : emu_thunk_abort);
+    return true;
+}
+
+/* Makes this thread's signals come to on_signal(); idempotent. */
+static void attach_signals(void)
+{
+    static _Thread_local struct host_signal_handler handler = {
+        .fn = on_signal,
+    };
+    static _Thread_local bool attached;
+
+    if (attached)
+        return;
+    attached = true;
+    host_signal_add(&handler);
+}
+
+/* ---- into the instruction and back ------------------------------------- */
+
 static bool run(struct emu *emu, struct emu_entry *entry)
 {
     struct emu_native *n = emu->native;
     struct x86_state *st = emu->st;
     int aborted;
 
-    emu_signal_attach();
+    attach_signals();
     n->ctx.flags = pack_flags(st->rflags);
     n->ctx.fxsave = st->fxsave;
     n->ctx.regs = st->gpr;
@@ -380,44 +420,4 @@ bool emu_native_execute(struct emu *emu)
     if (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
         return emu_write64(emu, seg, off, scratch, size);
     return true;
-}
-
-/* ---- the signal handler ------------------------------------------------ */
-
-bool emu_native_signal(int sig, siginfo_t *info, void *ucontext)
-{
-    ucontext_t *uc = ucontext;
-    greg_t *reg = uc->uc_mcontext.gregs;
-    struct emu_native *n = running;
-    uint64_t pc = (uint64_t)reg[REG_RIP];
-    bool fpu;
-
-    (void)info;
-    if (!n || pc - (uint64_t)n->code_rx >= CODE_LEN)
-        return false;
-    fpu = n->entry[(pc - (uint64_t)n->code_rx) / EMU_SLOT_SIZE].fpu != 0;
-    n->host_signal = sig;
-    reg[REG_R15] = (greg_t)(uintptr_t)&n->ctx;
-    reg[REG_RIP] =
-        (greg_t)(uintptr_t)(fpu ? emu_thunk_abort_fpu : emu_thunk_abort);
-    return true;
-}
-
-static bool on_signal(void *opaque, int sig, siginfo_t *info, void *ucontext)
-{
-    (void)opaque;
-    return emu_native_signal(sig, info, ucontext);
-}
-
-void emu_signal_attach(void)
-{
-    static _Thread_local struct host_signal_handler handler = {
-        .fn = on_signal,
-    };
-    static _Thread_local bool attached;
-
-    if (attached)
-        return;
-    attached = true;
-    host_signal_add(&handler);
 }

@@ -199,12 +199,6 @@ MUST_CHECK bool sys_task_gate(struct emu *emu, const struct sys_desc *gate,
 /* IRET with NT set. */
 MUST_CHECK bool sys_task_return(struct emu *emu, uint32_t eip);
 
-/*
- * One attempt to deliver EV, without the rules of nested faults.  False:
- * emu->fault is what went wrong on the way.
- */
-MUST_CHECK bool sys_deliver_once(struct emu *emu, const struct x86_event *ev);
-
 /* ---- the rest ---------------------------------------------------------- */
 
 /* #GP(0) unless CPL is 0. */

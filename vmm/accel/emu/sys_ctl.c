@@ -91,7 +91,8 @@ static bool write_cr4(struct emu *emu, uint32_t value)
     return true;
 }
 
-bool sys_write_cr(struct emu *emu, unsigned reg, uint32_t value)
+/* CR writes with all their checks and consequences (#GP, PDPTEs, flushes). */
+static bool write_cr(struct emu *emu, unsigned reg, uint32_t value)
 {
     static bool (*const write[])(struct emu *, uint32_t) = {
         [0] = write_cr0,
@@ -126,7 +127,7 @@ static bool mov_to_cr(struct emu *emu, unsigned reg)
     uint64_t value;
 
     if (!sys_need_cpl0(emu) || !emu_get(emu, &emu->op[1], &value) ||
-        !sys_write_cr(emu, reg, (uint32_t)value))
+        !write_cr(emu, reg, (uint32_t)value))
         return false;
     report_cr(emu, reg, true, (uint32_t)value);
     return true;
@@ -161,7 +162,7 @@ bool sys_lmsw(struct emu *emu)
     if (!sys_need_cpl0(emu) || !emu_get(emu, &emu->op[0], &value))
         return false;
     cr0 = (cr0 & ~0xeu) | ((uint32_t)value & 0xf);
-    if (!sys_write_cr(emu, 0, cr0))
+    if (!write_cr(emu, 0, cr0))
         return false;
     report_cr(emu, 0, true, cr0);
     return true;

@@ -201,7 +201,11 @@ static bool has_ext(unsigned vector)
     return vector >= X86_TS && vector <= X86_GP;
 }
 
-bool sys_deliver_once(struct emu *emu, const struct x86_event *ev)
+/*
+ * One attempt to deliver EV, without the rules of nested faults.  False:
+ * emu->fault is what went wrong on the way.
+ */
+static bool deliver_once(struct emu *emu, const struct x86_event *ev)
 {
     struct x86_state *st = emu->st;
     bool ok = st->cr0 & X86_CR0_PE ? deliver_protected(emu, ev)
@@ -311,7 +315,7 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev)
 
     emu->causes = 0;
     note_exception(emu, &now);
-    while (!sys_deliver_once(emu, &now)) {
+    while (!deliver_once(emu, &now)) {
         note_exception(emu, &emu->fault);
         if (!combine(&now, &emu->fault, &next))
             goto shutdown;
@@ -342,7 +346,7 @@ static bool software_interrupt(struct emu *emu, uint8_t vector)
     };
     uint64_t rip = emu->st->rip;
 
-    if (!sys_deliver_once(emu, &ev))
+    if (!deliver_once(emu, &ev))
         return false;
     report(emu, &ev, rip);
     return true;
@@ -378,7 +382,7 @@ bool sys_int1(struct emu *emu)
     uint64_t rip = emu->st->rip;
 
     emu->fault_dr6 = 0;
-    if (!sys_deliver_once(emu, &ev))
+    if (!deliver_once(emu, &ev))
         return false;
     emu->st->dr[7] &= ~(uint64_t)BIT(13);
     report(emu, &ev, rip);
