@@ -132,27 +132,45 @@ bool sys_load_far_pointer(struct emu *emu)
 
 /* ---- LDTR, TR ---------------------------------------------------------- */
 
-bool sys_lldt(struct emu *emu)
+/* The operand of LLDT and LTR, for ring 0 in protected mode. */
+static bool get_selector(struct emu *emu, uint16_t *selector)
 {
-    struct sys_desc d;
     uint64_t value;
-    uint16_t selector;
-    uint32_t error;
 
     if (!sys_need_protected(emu) || !sys_need_cpl0(emu) ||
         !emu_get(emu, &emu->op[0], &value))
         return false;
-    selector = (uint16_t)value;
-    error = sys_selector_error(selector);
+    *selector = (uint16_t)value;
+    return true;
+}
+
+/* The present descriptor of SELECTOR in the GDT, of one of TYPES. */
+static bool get_system_desc(struct emu *emu, uint16_t selector, uint32_t types,
+                            struct sys_desc *d)
+{
+    uint32_t error = sys_selector_error(selector);
+
+    if (!sys_desc_get_global(emu, selector, X86_GP, d))
+        return false;
+    if (!(BIT(sys_desc_type(d)) & types))
+        return emu_raise_err(emu, X86_GP, error);
+    if (!sys_desc_present(d))
+        return emu_raise_err(emu, X86_NP, error);
+    return true;
+}
+
+bool sys_lldt(struct emu *emu)
+{
+    struct sys_desc d;
+    uint16_t selector;
+
+    if (!get_selector(emu, &selector))
+        return false;
     if (sys_is_null(selector)) {
         emu->st->ldt = (struct x86_seg){.selector = selector};
     } else {
-        if (!sys_desc_get_global(emu, selector, X86_GP, &d))
+        if (!get_system_desc(emu, selector, BIT(SYS_LDT), &d))
             return false;
-        if (sys_desc_type(&d) != SYS_LDT)
-            return emu_raise_err(emu, X86_GP, error);
-        if (!sys_desc_present(&d))
-            return emu_raise_err(emu, X86_NP, error);
         emu->st->ldt = sys_desc_seg(selector, &d);
     }
     sys_report_reg(emu, VM_EXIT_LDT_TR, 0, true, selector);
@@ -162,22 +180,11 @@ bool sys_lldt(struct emu *emu)
 bool sys_ltr(struct emu *emu)
 {
     struct sys_desc d;
-    uint64_t value;
     uint16_t selector;
-    uint32_t error;
 
-    if (!sys_need_protected(emu) || !sys_need_cpl0(emu) ||
-        !emu_get(emu, &emu->op[0], &value))
-        return false;
-    selector = (uint16_t)value;
-    error = sys_selector_error(selector);
-    if (!sys_desc_get_global(emu, selector, X86_GP, &d))
-        return false;
-    if (sys_desc_type(&d) != SYS_TSS16 && sys_desc_type(&d) != SYS_TSS32)
-        return emu_raise_err(emu, X86_GP, error);
-    if (!sys_desc_present(&d))
-        return emu_raise_err(emu, X86_NP, error);
-    if (!sys_desc_set_busy(emu, &d, true))
+    if (!get_selector(emu, &selector) ||
+        !get_system_desc(emu, selector, BIT(SYS_TSS16) | BIT(SYS_TSS32), &d) ||
+        !sys_desc_set_busy(emu, &d, true))
         return false;
     emu->st->tr = sys_desc_seg(selector, &d);
     sys_report_reg(emu, VM_EXIT_LDT_TR, 1, true, selector);
