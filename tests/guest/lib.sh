@@ -67,7 +67,8 @@ initramfs() { # ARCH
 
 # A disk for a boot loader that reads tar: Debian's kernel and an initramfs.
 boot_tar() { # the directory of debian_dir
-    [ "$BUILD/boot.tar" -nt "$BUILD/initramfs-i386" ] ||
+    { [ -s "$BUILD/boot.tar" ] &&
+        ! [ "$BUILD/initramfs-i386" -nt "$BUILD/boot.tar" ]; } ||
         tar -cf "$BUILD/boot.tar" -C "$1" vmlinuz-686 \
             -C "$(realpath "$BUILD")" initramfs-i386
 }

@@ -413,7 +413,9 @@ void main(void)
         __asm__ volatile("pause");
     say("the timer ticks\n");
     try_disks();
+    __asm__ volatile("cli"); /* an answer must not come amid the line */
     say("type q\n");
+    __asm__ volatile("sti");
     for (;;)
         __asm__ volatile("hlt");
 }
