@@ -13,11 +13,8 @@ static void put_back(struct screen *sc)
 {
     struct follow *f = &sc->follow;
 
-    if (f->hidden && f->at < sc->panes && sc->pane[f->at].class == f->shown) {
-        pane_show(&sc->pane[f->at], f->hidden);
-        snprintf(sc->pane[f->at].arg, sizeof(sc->pane[f->at].arg), "%s",
-                 f->hidden_arg);
-    }
+    if (f->hidden && f->at < sc->panes && sc->pane[f->at].class == f->shown)
+        layout_exchange(sc, f->at, f->hidden);
     f->hidden = NULL;
 }
 
@@ -48,9 +45,10 @@ void follow_stop(struct screen *sc)
 {
     struct follow *f = &sc->follow;
     struct stop_view want;
+    bool resized = f->resized;
     struct pane *p;
 
-    f->due = false;
+    f->due = f->resized = false;
     if (f->off || sc->zoomed)
         return;
     put_back(sc);
@@ -59,18 +57,33 @@ void follow_stop(struct screen *sc)
         return;
     p = pane_in_sight(sc, want.view);
     if (p) {
-        if (strcmp(p->arg, want.arg) != 0)
+        if (!resized && strcmp(p->arg, want.arg) != 0)
             pane_go(p, want.arg);
         return;
     }
     if (!find_place(sc, &f->at))
         return;
-    p = &sc->pane[f->at];
-    f->hidden = p->class;
-    snprintf(f->hidden_arg, sizeof(f->hidden_arg), "%s", p->arg);
+    f->hidden = sc->pane[f->at].class;
     f->shown = pane_class_find(want.view);
+    p = layout_exchange(sc, f->at, f->shown);
+    if (resized && strcmp(p->arg, want.arg) == 0)
+        return; /* as it was at the other size */
     pane_show(p, f->shown);
     snprintf(p->arg, sizeof(p->arg), "%s", want.arg);
     if (strcmp(want.view, "walk") == 0)
         p->cursor = SIZE_MAX; /* its end says why; the refresh finds it */
+}
+
+void follow_resized(struct screen *sc)
+{
+    sc->follow.hidden = NULL;
+    sc->follow.due = sc->follow.resized = true;
+}
+
+const struct pane_class *follow_beneath(const struct screen *sc, unsigned i)
+{
+    const struct follow *f = &sc->follow;
+    bool shown = f->hidden && f->at == i && sc->pane[i].class == f->shown;
+
+    return shown ? f->hidden : sc->pane[i].class;
 }

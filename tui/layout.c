@@ -83,26 +83,72 @@ static const struct pane_class *class_at(const struct screen *sc, size_t at,
     return c ? c : pane_class_find(layouts[at].place[i].pane);
 }
 
+/* A pane that loses its place is kept, before those kept earlier. */
+static void put_aside(struct screen *sc, const struct pane *p)
+{
+    if (sc->spares == SPARE_PANES_MAX)
+        pane_fini(&sc->spare[--sc->spares]);
+    memmove(sc->spare + 1, sc->spare, sc->spares * sizeof(*sc->spare));
+    sc->spare[0] = *p;
+    sc->spares++;
+}
+
+/* The pane that showed C before, with what it showed; else a fresh one. */
+static struct pane take_pane(struct screen *sc, const struct pane_class *c)
+{
+    struct pane p;
+
+    for (unsigned i = 0; i < sc->spares; i++)
+        if (sc->spare[i].class == c) {
+            p = sc->spare[i];
+            sc->spares--;
+            memmove(sc->spare + i, sc->spare + i + 1,
+                    (sc->spares - i) * sizeof(*sc->spare));
+            return p;
+        }
+    pane_init(&p, c);
+    return p;
+}
+
+struct pane *layout_exchange(struct screen *sc, unsigned i,
+                             const struct pane_class *c)
+{
+    struct pane now = take_pane(sc, c);
+
+    now.area = sc->pane[i].area;
+    put_aside(sc, &sc->pane[i]);
+    sc->pane[i] = now;
+    return &sc->pane[i];
+}
+
+/* Where the keys went at this size; at first, to the pane that has them. */
+static unsigned focus_at(const struct screen *sc, size_t at,
+                         const struct pane_class *focused)
+{
+    if (sc->focus_of[at] && sc->focus_of[at] <= sc->panes)
+        return sc->focus_of[at] - 1;
+    for (unsigned i = 0; i < sc->panes; i++)
+        if (sc->pane[i].class == focused)
+            return i;
+    return 0;
+}
+
 /* The panes of another size class take their places. */
 static void change_panes(struct screen *sc, size_t at)
 {
-    unsigned n = places(&layouts[at]);
+    const struct pane_class *focused = sc->pane[sc->focus].class;
 
-    for (unsigned i = 0; i < n; i++) {
-        const struct pane_class *c = class_at(sc, at, i);
-
-        if (i >= sc->panes)
-            pane_init(&sc->pane[i], c);
-        else if (sc->pane[i].class != c)
-            pane_show(&sc->pane[i], c);
-    }
-    for (unsigned i = n; i < sc->panes; i++)
-        pane_fini(&sc->pane[i]);
-    sc->panes = n;
+    if (sc->panes)
+        sc->focus_of[sc->layout_at] = 1 + sc->focus;
+    for (unsigned i = sc->panes; i-- > 0;)
+        put_aside(sc, &sc->pane[i]);
+    sc->panes = places(&layouts[at]);
+    for (unsigned i = 0; i < sc->panes; i++)
+        sc->pane[i] = take_pane(sc, class_at(sc, at, i));
+    sc->focus = focus_at(sc, at, focused);
+    follow_resized(sc);
     sc->layout_at = at;
     sc->layout_known = true;
-    if (sc->focus >= n)
-        sc->focus = 0;
 }
 
 void layout_apply(struct screen *sc)
@@ -112,7 +158,8 @@ void layout_apply(struct screen *sc)
     size_t at = choose(w, sc->term.h);
 
     static_assert(ARRAY_SIZE(layouts) == LAYOUTS, "a row for each size class");
-    if (!sc->layout_known || at != sc->layout_at)
+    /* a pane that fills the screen stays, whatever the size */
+    if (!sc->layout_known || (at != sc->layout_at && !sc->zoomed))
         change_panes(sc, at);
     for (unsigned i = 0; i < sc->panes; i++)
         sc->pane[i].area = place_rect(&layouts[at].place[i], w, h);
@@ -126,7 +173,15 @@ void layout_apply(struct screen *sc)
 void layout_note(struct screen *sc)
 {
     for (unsigned i = 0; i < sc->panes; i++)
-        sc->chosen[sc->layout_at].pane[i] = sc->pane[i].class;
+        sc->chosen[sc->layout_at].pane[i] = follow_beneath(sc, i);
+}
+
+void layout_fini(struct screen *sc)
+{
+    while (sc->panes)
+        pane_fini(&sc->pane[--sc->panes]);
+    while (sc->spares)
+        pane_fini(&sc->spare[--sc->spares]);
 }
 
 void layout_move(struct screen *sc, int by)
@@ -148,8 +203,7 @@ void layout_reset(struct screen *sc)
     layout_apply(sc);
 }
 
-/* ---- the file: a line for each size class
- * ---------------------------------------------- */
+/* ---- the file: a line for each size class -------------------------- */
 
 void layout_write(const struct screen *sc, FILE *file)
 {

@@ -29,6 +29,14 @@ struct pane {
     size_t lines, cap;
     size_t copied; /* console, log: how much of it is in these lines */
     size_t top, cursor;
+    /* code, source: where the cursor was put for which stop; a person may have
+     * moved it since */
+    struct pane_follow {
+        bool done;
+        unsigned runs; /* of the command_ctx */
+        uint64_t rip;
+        size_t line;
+    } followed;
     unsigned word;    /* 1 + the word of the cursor's line; 0: the whole line */
     struct rect area; /* with the title; set by the layout */
 };

@@ -78,6 +78,21 @@ static unsigned add_insn(struct pane *p, struct command_ctx *ctx,
 
 #define CODE_LINES 400u
 
+/* The cursor goes to line HERE, with room before it, when the guest has been
+ * running since; what a person looks at in between stays. */
+static void follow_processor(struct pane *p, const struct command_ctx *ctx,
+                             uint64_t rip, size_t here, size_t above)
+{
+    struct pane_follow *f = &p->followed;
+
+    if (f->done && f->runs == ctx->runs && f->rip == rip &&
+        p->cursor != f->line)
+        return;
+    *f = (struct pane_follow){true, ctx->runs, rip, here};
+    p->cursor = here;
+    p->top = here > above ? here - above : 0;
+}
+
 void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
 {
     size_t here = 0, rows = p->area.h > 1 ? p->area.h - 1 : 0;
@@ -106,14 +121,14 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
     }
     if (!found || p->arg[0])
         return;
-    p->cursor = here; /* follow the processor, with room before it */
-    p->top = here > rows / 3 ? here - rows / 3 : 0;
+    follow_processor(p, ctx, rip, here, rows / 3);
 }
 
 /* ---- source
  * ----------------------------------------------------------------------- */
 
 #define SOURCE_AROUND 2000 /* lines before and after; files may be long */
+#define SOURCE_ABOVE  4    /* of them in sight, above the current one */
 
 /* A line of a file, tabs as spaces. */
 static void add_source_line(struct pane *p, int n, bool current,
@@ -184,8 +199,7 @@ void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
     }
     here = add_source(p, text, size, line);
     munmap(text, size);
-    p->cursor = here;
-    p->top = here > 4 ? here - 4 : 0;
+    follow_processor(p, ctx, x86_linear_rip(&st), here, SOURCE_ABOVE);
 }
 
 /* ---- the processor in 28 columns

@@ -110,6 +110,7 @@ void pane_go(struct pane *p, const char *arg)
     p->history_len = p->history_at;
     snprintf(p->arg, sizeof(p->arg), "%s", arg);
     p->top = p->cursor = p->step = 0;
+    p->followed.done = false;
 }
 
 static bool can_step(const struct pane *p)
@@ -141,6 +142,7 @@ static bool move_in_history(struct pane *p, int by)
     if (by > 0)
         p->history_at++;
     p->top = p->cursor = 0;
+    p->followed.done = false;
     return true;
 }
 

@@ -5,6 +5,8 @@
 
 #include "tui/screen.h"
 
+#define WHEEL_LINES 3 /* a notch, as in most programs */
+
 typedef void request_fn(struct screen *sc);
 
 #define REQUEST(id, key, name, hint, help) static request_fn request_##id;
@@ -20,8 +22,6 @@ static const struct {
 #undef REQUEST
     {'k', request_up},
     {'j', request_down},
-    {TERM_WHEEL_UP, request_up},
-    {TERM_WHEEL_DOWN, request_down},
     /* as in many debuggers */
     {TERM_F1, request_help},
     {TERM_F1 + 4, request_continue}, /* F5 */
@@ -398,18 +398,36 @@ static void request_again(struct screen *sc)
  * ---------------------------------------------------------------------------
  */
 
-static void click(struct screen *sc)
+/* The pane under the mouse gets the keys; the row of it that is meant. */
+static struct pane *pane_at_mouse(struct screen *sc, size_t *row)
 {
     for (unsigned i = 0; i < sc->panes; i++) {
         const struct rect *a = &sc->pane[i].area;
 
         if (sc->term.click_x - a->x < a->w && sc->term.click_y - a->y < a->h) {
-            size_t row = sc->term.click_y - a->y;
+            *row = sc->term.click_y - a->y;
             sc->focus = i;
-            if (row > 0 && sc->pane[i].top + row - 1 < sc->pane[i].lines)
-                sc->pane[i].cursor = sc->pane[i].top + row - 1;
+            return &sc->pane[i];
         }
     }
+    return NULL;
+}
+
+static void click(struct screen *sc)
+{
+    size_t row;
+    struct pane *p = pane_at_mouse(sc, &row);
+
+    if (p && row > 0 && p->top + row - 1 < p->lines)
+        p->cursor = p->top + row - 1;
+}
+
+static void wheel(struct screen *sc, long by)
+{
+    size_t row;
+
+    if (pane_at_mouse(sc, &row))
+        move_cursor(sc, by);
 }
 
 void screen_key(struct screen *sc, int key)
@@ -423,6 +441,8 @@ void screen_key(struct screen *sc, int key)
         return;
     } else if (sc->input) {
         input_key(sc, key);
+    } else if (key == TERM_WHEEL_UP || key == TERM_WHEEL_DOWN) {
+        wheel(sc, key == TERM_WHEEL_UP ? -WHEEL_LINES : WHEEL_LINES);
     } else {
         for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
             if (requests[i].key == key) {

@@ -331,8 +331,7 @@ void screen_run(const struct screen_config *cfg)
     sc->term.ops->fini(&sc->term);
     record_destroy(sc->record);
     recall_close(sc->past);
-    for (unsigned i = 0; i < sc->panes; i++)
-        pane_fini(&sc->pane[i]);
+    layout_fini(sc);
     pane_fini(&sc->popup);
     pane_fini(&sc->log);
     pane_fini(&sc->guest);

@@ -13,6 +13,7 @@
 #include "vmm/debug_server.h"
 
 #define SCREEN_PANES_MAX 9u
+#define SPARE_PANES_MAX  18u
 #define LAYOUTS          4u /* size classes: layout.c */
 #define INPUT_MAX        200u
 
@@ -34,8 +35,8 @@ struct layout_choice {
 /* follow.c: a pane that came forward with a stop, and what it hides. */
 struct follow {
     bool off, due;                   /* due: the stop has not been looked at */
+    bool resized;                    /* it has, but at another size */
     const struct pane_class *hidden; /* NULL: nothing */
-    char hidden_arg[96];
     const struct pane_class *shown;
     unsigned at;
 };
@@ -51,6 +52,9 @@ struct screen {
 
     struct pane pane[SCREEN_PANES_MAX];
     unsigned panes, focus;
+    struct pane spare[SPARE_PANES_MAX]; /* other sizes', the newest first */
+    unsigned spares;
+    unsigned focus_of[LAYOUTS]; /* 1 + the focus when last at that size */
     bool zoomed;
     struct layout_choice chosen[LAYOUTS];
     size_t layout_at; /* size class; valid if known */
@@ -133,13 +137,22 @@ void explain_cursor(struct screen *sc);
 void layout_move(struct screen *sc, int by);
 /* What the panes show now is what is wanted for this size. */
 void layout_note(struct screen *sc);
+/* Another pane in place I, as it was when it lost a place, else fresh. */
+struct pane *layout_exchange(struct screen *sc, unsigned i,
+                             const struct pane_class *c);
 void layout_reset(struct screen *sc);
+void layout_fini(struct screen *sc);
 void layout_write(const struct screen *sc, FILE *file);
 /* 0, or the number of the line that is wrong: then nothing has changed. */
 int layout_read(struct screen *sc, FILE *file);
 
 /* follow.c: on the vCPU's thread, when the guest has stopped. */
 void follow_stop(struct screen *sc);
+/* The panes are another size's: what the stop brought forward has to be, anew.
+ */
+void follow_resized(struct screen *sc);
+/* What place I shows when no stop has brought anything forward there. */
+const struct pane_class *follow_beneath(const struct screen *sc, unsigned i);
 
 /* settings.c: the commands `layout` and `theme`; files of them. */
 bool settings_command(void *opaque, int argc, char **argv, struct strbuf *out);

@@ -11,6 +11,8 @@
  *   within SECONDS    the limit for each wait from here on; 60 at first
  *   size WxH          the window is resized
  *   keys TEXT         typed; \r \t \e \\ and \<Up> \<PgDn> \<Home>... are known
+ *   mouse X,Y WHAT    click, up or down (the wheel) in that column and row,
+ *                     from 0
  *   see TEXT          wait until a line of the screen holds TEXT
  *   show FILE         wait until the screen is what FILE says; a last line
  *                     "status N", which the golden screens end with, is left
@@ -215,6 +217,29 @@ static bool step_keys(struct viewer *v, char *arg)
     return true;
 }
 
+static bool step_mouse(struct viewer *v, char *arg)
+{
+    static const struct {
+        const char *name;
+        int button;
+    } buttons[] = {{"click", 1}, {"up", 4}, {"down", 5}};
+    char what[8] = "";
+    int x, y;
+
+    if (sscanf(arg, "%d,%d %7s", &x, &y, what) != 3)
+        return fail(v, "no column and row");
+    for (size_t i = 0; i < ARRAY_SIZE(buttons); i++) {
+        if (strcmp(buttons[i].name, what) != 0)
+            continue;
+        vterm_mouse_move(v->vt, y, x, VTERM_MOD_NONE);
+        vterm_mouse_button(v->vt, buttons[i].button, true, VTERM_MOD_NONE);
+        vterm_mouse_button(v->vt, buttons[i].button, false, VTERM_MOD_NONE);
+        send_answers(v);
+        return true;
+    }
+    return fail(v, "no such button");
+}
+
 static bool sees(struct viewer *v, const char *text)
 {
     return strstr(v->text, text);
@@ -294,8 +319,9 @@ static const struct {
     bool quiet;
 } steps[] = {
     {"within", step_within, true}, {"size", step_size, false},
-    {"keys", step_keys, false},    {"see", step_see, false},
-    {"show", step_show, false},    {"end", step_end, false},
+    {"keys", step_keys, false},    {"mouse", step_mouse, false},
+    {"see", step_see, false},      {"show", step_show, false},
+    {"end", step_end, false},
 };
 
 static bool do_step(struct viewer *v, char *step)

@@ -75,6 +75,7 @@ void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 
 void command_ctx_leave(struct command_ctx *ctx)
 {
+    ctx->runs++;
     ctx->has_prev = vm_get_state(ctx->vm, &ctx->prev) == 0;
     view_past_keep(ctx->past, ctx->vm);
 }

@@ -52,8 +52,7 @@ static void test_every_size(void **state)
                 sc.focus = (sc.focus + 1) % sc.panes;
                 draw(&sc);
             }
-    for (unsigned i = 0; i < sc.panes; i++)
-        pane_fini(&sc.pane[i]);
+    layout_fini(&sc);
 }
 
 static void test_surface_text(void **state)
@@ -139,10 +138,65 @@ static void test_a_layout_is_kept(void **state)
     assert_string_equal(other.pane[0].class->name, "code");
     layout_move(&other, -1); /* round the end */
     assert_string_equal(other.pane[other.panes - 1].class->name, "code");
-    for (unsigned i = 0; i < SCREEN_PANES_MAX; i++) {
-        pane_fini(&sc.pane[i]);
-        pane_fini(&other.pane[i]);
+    layout_fini(&sc);
+    layout_fini(&other);
+}
+
+static unsigned place_of(const struct screen *sc, const char *name)
+{
+    for (unsigned i = 0; i < sc->panes; i++)
+        if (strcmp(sc->pane[i].class->name, name) == 0)
+            return i;
+    fail_msg("no pane shows %s", name);
+    return 0;
+}
+
+static void test_panes_outlive_a_small_screen(void **state)
+{
+    static struct screen sc;
+
+    (void)state;
+    lay_out(&sc, 190, 50);
+    sc.focus = place_of(&sc, "memory");
+    pane_go(&sc.pane[sc.focus], "there");
+    pane_go(&sc.pane[place_of(&sc, "code")], "here");
+    lay_out(&sc, 80, 24);
+    assert_string_equal(sc.pane[place_of(&sc, "code")].arg, "here");
+    assert_string_equal(sc.pane[sc.focus].class->name, "code");
+    for (unsigned i = 0; i < 20; i++)
+        lay_out(&sc, 1 + i, 30 - i);
+    lay_out(&sc, 190, 50);
+    assert_string_equal(sc.pane[sc.focus].class->name, "memory");
+    assert_string_equal(sc.pane[sc.focus].arg, "there");
+    sc.zoomed = true;
+    lay_out(&sc, 80, 24); /* what fills the screen stays */
+    assert_string_equal(sc.pane[sc.focus].class->name, "memory");
+    sc.zoomed = false;
+    lay_out(&sc, 80, 24);
+    assert_string_equal(sc.pane[sc.focus].class->name, "code");
+    layout_fini(&sc);
+}
+
+static void test_two_panes_of_a_kind_keep_their_order(void **state)
+{
+    static struct screen sc;
+    unsigned a, b;
+
+    (void)state;
+    lay_out(&sc, 120, 40);
+    a = place_of(&sc, "memory");
+    b = place_of(&sc, "walk");
+    pane_show(&sc.pane[b], pane_class_find("memory"));
+    layout_note(&sc);
+    pane_go(&sc.pane[a], "first");
+    pane_go(&sc.pane[b], "second");
+    for (unsigned i = 0; i < 3; i++) {
+        lay_out(&sc, 80, 24);
+        lay_out(&sc, 120, 40);
+        assert_string_equal(sc.pane[a].arg, a < b ? "first" : "second");
+        assert_string_equal(sc.pane[b].arg, a < b ? "second" : "first");
     }
+    layout_fini(&sc);
 }
 
 static void test_a_wrong_layout_changes_nothing(void **state)
@@ -238,6 +292,8 @@ int main(void)
         cmocka_unit_test(test_surface_text),
         cmocka_unit_test(test_where_a_pane_was),
         cmocka_unit_test(test_a_layout_is_kept),
+        cmocka_unit_test(test_panes_outlive_a_small_screen),
+        cmocka_unit_test(test_two_panes_of_a_kind_keep_their_order),
         cmocka_unit_test(test_a_wrong_layout_changes_nothing),
         cmocka_unit_test(test_words_of_a_line),
         cmocka_unit_test(test_popup_wraps),
