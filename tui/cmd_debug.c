@@ -260,6 +260,7 @@ int cmd_debug(struct cli *cli)
     struct session s;
     int status;
 
+    terminal_prepare();
     terminal_take_resize(false); /* nor any thread started from here */
     /* A person at the screen waits as the guest does; a script does not. */
     cli->vm.interactive = wants_screen(cli) && !cli->keys;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tui/recall.h"
+#include "vmm/host/terminal.h"
 
 #define PROMPT "(ringside) "
 
@@ -110,6 +111,7 @@ static void edited(struct command_ctx *ctx)
     const char *line;
     int n;
 
+    terminal_lend(STDIN_FILENO);
     recall_path(path, sizeof(path));
     past = recall_open(path);
     el_set(el, EL_EDITOR, "emacs");
@@ -128,6 +130,7 @@ static void edited(struct command_ctx *ctx)
         run_line(ctx, copy);
     }
     el_end(el);
+    terminal_restore();
     recall_close(past);
 }
 

@@ -11,6 +11,7 @@
 
 #include "tui/term.h"
 #include "vmm/base/log.h"
+#include "vmm/host/terminal.h"
 
 struct curses_state {
     int wake_fd;
@@ -23,6 +24,8 @@ static void curses_fini(struct term *t)
     struct curses_state *cs = t->state;
 
     endwin();
+    terminal_set_leave(STDOUT_FILENO, "", NULL);
+    terminal_restore();
     log_hold(false);
     close(cs->wake_fd);
     free(cs);
@@ -172,6 +175,24 @@ static void curses_set_theme(struct term *t, const struct theme *theme)
     clearok(stdscr, TRUE);
 }
 
+/* What a deadly signal writes in place of endwin(), which is not for
+ * handlers. */
+static void set_leave(void)
+{
+    static const char *const caps[] = {"rmkx", "sgr0", "cnorm", "rmcup"};
+    char leave[128] = "\033[?1006;1000l"; /* the mouse's reports */
+
+    for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
+        const char *s = tigetstr(caps[i]);
+
+        if (!s || s == (const char *)-1 || strstr(s, "$<"))
+            continue; /* there is none, or it wants to be waited for */
+        if (strlen(leave) + strlen(s) < sizeof(leave))
+            strcat(leave, s);
+    }
+    terminal_set_leave(STDOUT_FILENO, leave, NULL);
+}
+
 int term_curses_init(struct term *t)
 {
     static const struct term_ops ops = {
@@ -188,12 +209,18 @@ int term_curses_init(struct term *t)
         return -ENOMEM;
     setlocale(LC_CTYPE, "");
     cs->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (terminal_lend(STDIN_FILENO)) {
+        free(cs);
+        return -EIO;
+    }
     if (cs->wake_fd < 0 || !newterm(NULL, stdout, stdin)) {
+        terminal_restore();
         log_error("the terminal '%s' cannot show the screen; use --repl",
                   getenv("TERM") ? getenv("TERM") : "");
         free(cs);
         return -EINVAL;
     }
+    set_leave();
     log_hold(true);
     raw();
     noecho();

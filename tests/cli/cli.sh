@@ -117,6 +117,23 @@ S
         -o "$work/out" "$work/script" bash --norc -c 'echo ready; exec bash --norc'
 }
 
+# ... and as before when a signal ended it that nobody thought of.
+terminal_survives() { # SIGNAL SUB-COMMAND OPTION...
+    cat >"$work/victim" <<'S'
+before=$(stty -g)
+(until stty -a <"$TTY" | grep -q -e -icanon; do sleep 0.1; done
+    kill -"$1" "$(pgrep -P $$ ringside)") &
+shift
+"$RINGSIDE" "$@" --accel bt "$TEACH"
+[ "$(stty -g)" = "$before" ] && echo samemode
+S
+    echo 'expect samemode' >"$work/script"
+    RINGSIDE=$(realpath "$ringside") TEACH=$(realpath "$teach") PS1='' \
+        "$build/tests/typist" -o "$work/out" "$work/script" \
+        bash -c 'cd "$1" && shift && TTY=$(tty) exec bash --norc victim "$@"' \
+        x "$work" "$@"
+}
+
 statuses_are_documented() {
     local number
     "$ringside" run --help >"$work/help"
@@ -149,6 +166,10 @@ check timeout-while-blocked timeout_while_blocked
 check killed-by-term killed_by TERM
 check killed-by-int killed_by INT
 check terminal-comes-back terminal_comes_back
+check terminal-survives-usr1 terminal_survives USR1 run
+check terminal-survives-hup-with-display terminal_survives HUP run --display text
+check terminal-survives-segv-in-debug terminal_survives SEGV debug
+check terminal-survives-alrm-in-repl terminal_survives ALRM debug --repl
 check statuses-are-documented statuses_are_documented
 check completion-works completion_works
 exit $failed

@@ -35,8 +35,11 @@ static void pass_on(int sig, siginfo_t *info, void *ucontext)
             return;
         }
     }
-    /* Returning executes the culprit again, now with the default action. */
+    /* Returning executes the culprit again, now with the default action; what
+     * was sent has none. */
     signal(sig, SIG_DFL);
+    if (info->si_code <= 0)
+        raise(sig);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *ucontext)

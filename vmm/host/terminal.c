@@ -9,8 +9,10 @@
 
 #include "vmm/base/log.h"
 
-static const int fatal_signals[] = {SIGABRT, SIGBUS,  SIGFPE,
-                                    SIGILL,  SIGSEGV, SIGSYS};
+/* Those that do not end the process, or cannot be caught: signal(7). */
+static const int harmless_signals[] = {SIGKILL, SIGSTOP, SIGCHLD,
+                                       SIGCONT, SIGTSTP, SIGTTIN,
+                                       SIGTTOU, SIGURG,  SIGWINCH};
 
 static struct {
     volatile sig_atomic_t raw;
@@ -18,7 +20,7 @@ static struct {
     int fd;
     struct termios cooked, raw_mode;
     int leave_fd;
-    char leave[64];
+    char leave[128];
     void (*resume)(void);
 } term;
 
@@ -98,30 +100,61 @@ static void take_signal(int sig, void (*handler)(int), int flags)
         sigaction(sig, &sa, NULL);
 }
 
+static bool is_deadly(int sig)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(harmless_signals); i++)
+        if (harmless_signals[i] == sig)
+            return false;
+    return true;
+}
+
 void terminal_prepare(void)
 {
     if (term.prepared)
         return;
     term.prepared = true;
     atexit(terminal_restore);
-    for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
-        take_signal(fatal_signals[i], on_fatal, SA_ONSTACK);
-    take_signal(SIGTSTP, on_tstp, SA_RESTART);
-    take_signal(SIGCONT, on_cont, SA_RESTART);
+    for (int sig = 1; sig <= SIGRTMAX; sig++)
+        if (is_deadly(sig))
+            take_signal(sig, on_fatal, SA_ONSTACK);
+}
+
+/* Keeps the mode that FD is to go back to.  0 or -errno, logged. */
+static int keep_mode(int fd)
+{
+    int err;
+
+    if (tcgetattr(fd, &term.cooked) == 0)
+        return 0;
+    err = -errno;
+    log_error("cannot read the terminal's mode: %s", strerror(-err));
+    return err;
+}
+
+int terminal_lend(int fd)
+{
+    int err = keep_mode(fd);
+
+    if (err)
+        return err;
+    term.fd = fd;
+    term.leave[0] = '\0';
+    terminal_prepare();
+    term.raw = 1;
+    return 0;
 }
 
 int terminal_raw(int fd)
 {
+    int err;
+
     if (term.raw)
         return 0;
     if (!isatty(fd))
         return -ENOTTY;
-    if (tcgetattr(fd, &term.cooked) < 0) {
-        int err = -errno;
-
-        log_error("cannot read the terminal's mode: %s", strerror(-err));
+    err = keep_mode(fd);
+    if (err)
         return err;
-    }
     term.raw_mode = term.cooked;
     /* All but OPOST: our own lines end in a bare newline. */
     term.raw_mode.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP |
@@ -134,6 +167,8 @@ int terminal_raw(int fd)
     term.raw_mode.c_cc[VTIME] = 0;
     term.fd = fd;
     terminal_prepare();
+    take_signal(SIGTSTP, on_tstp, SA_RESTART);
+    take_signal(SIGCONT, on_cont, SA_RESTART);
     make_raw();
     raw_on_cont = !term.raw;
     return 0;

@@ -19,8 +19,19 @@
 
 static int pty_fd, sync_pipe[2];
 
-/* A child that is raw, says so, and then does END. */
-static pid_t raw_child(void (*end)(void))
+/* A library, such as curses. */
+static int make_raw_itself(int fd)
+{
+    struct termios t;
+
+    if (terminal_lend(fd) || tcgetattr(fd, &t) < 0)
+        return -1;
+    cfmakeraw(&t);
+    return tcsetattr(fd, TCSANOW, &t);
+}
+
+/* A child that is raw through MAKE_RAW, says so, and then does END. */
+static pid_t child_by(int (*make_raw)(int fd), void (*end)(void))
 {
     pid_t pid;
 
@@ -29,14 +40,19 @@ static pid_t raw_child(void (*end)(void))
     assert_true(pid >= 0);
     if (pid)
         return pid;
-    for (int sig = 1; sig < 32; sig++)
+    for (int sig = 1; sig <= SIGRTMAX; sig++)
         signal(sig, SIG_DFL); /* cmocka's handlers go */
-    if (terminal_raw(STDIN_FILENO))
+    if (make_raw(STDIN_FILENO))
         _exit(99);
     terminal_set_leave(STDOUT_FILENO, "<bye>", NULL);
     (void)!write(sync_pipe[1], "r", 1);
     end();
     _exit(98);
+}
+
+static pid_t raw_child(void (*end)(void))
+{
+    return child_by(terminal_raw, end);
 }
 
 static bool is_raw(void)
@@ -73,6 +89,7 @@ static int finish(pid_t pid)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(read(pty_fd, buf, sizeof(buf) - 1) > 0);
     assert_non_null(strstr(buf, "<bye>"));
+    assert_false(is_raw());
     close(pty_fd);
     close(sync_pipe[0]);
     close(sync_pipe[1]);
@@ -134,6 +151,39 @@ static void restored_when_it_dies(void **state)
     assert_int_equal(WTERMSIG(status), SIGSEGV);
 }
 
+/* All that kill(1) knows and that would end a process. */
+static void restored_after_any_signal(void **state)
+{
+    const int spared[] = {SIGKILL, SIGSTOP, SIGCHLD, SIGCONT, SIGTSTP,
+                          SIGTTIN, SIGTTOU, SIGURG,  SIGWINCH};
+
+    (void)state;
+    for (int sig = 1; sig <= SIGRTMAX; sig++) {
+        bool is_spared = sig >= 32 && sig < SIGRTMIN; /* the C library's */
+        pid_t pid;
+
+        for (size_t i = 0; i < ARRAY_SIZE(spared); i++)
+            is_spared |= spared[i] == sig;
+        if (is_spared)
+            continue;
+        pid = raw_child(end_wait);
+        wait_ready();
+        assert_int_equal(kill(pid, sig), 0);
+        assert_int_equal(WTERMSIG(finish(pid)), sig);
+    }
+}
+
+static void lent_to_a_library(void **state)
+{
+    pid_t pid = child_by(make_raw_itself, end_wait);
+
+    (void)state;
+    wait_ready();
+    assert_true(is_raw());
+    kill(pid, SIGUSR1);
+    assert_int_equal(WTERMSIG(finish(pid)), SIGUSR1);
+}
+
 static void raw_while_it_runs(void **state)
 {
     pid_t pid = raw_child(end_wait);
@@ -168,6 +218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restored_at_exit),
         cmocka_unit_test(restored_when_it_dies),
+        cmocka_unit_test(restored_after_any_signal),
+        cmocka_unit_test(lent_to_a_library),
         cmocka_unit_test(raw_while_it_runs),
         cmocka_unit_test(stopped_and_continued),
     };
