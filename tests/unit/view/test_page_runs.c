@@ -1,51 +1,6 @@
 /* What page tables map, as runs; and two such lists compared. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "vmm/mem/mem.h"
+#include "tests/unit/x86/page_tables.h"
 #include "vmm/view/page_runs.h"
-
-#define P  1u
-#define W  2u
-#define U  4u
-#define D  0x40u
-#define PS 0x80u
-
-struct fixture {
-    struct mem mem;
-    struct x86_phys phys;
-    struct x86_state st;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-
-    assert_int_equal(mem_init(&f.mem, 1 << 20), 0);
-    mem_add_slot(&f.mem, "ram", 0, 1 << 20, 0, false);
-    f.phys = mem_phys(&f.mem);
-    x86_state_reset(&f.st);
-    f.st.cr0 |= X86_CR0_PE | X86_CR0_PG;
-    f.st.cr3 = 0x1000;
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    mem_fini(&((struct fixture *)*state)->mem);
-    return 0;
-}
-
-static void put(struct fixture *f, uint64_t gpa, uint64_t entry, unsigned size)
-{
-    mem_write(&f->mem, gpa, &entry, size);
-}
 
 static struct page_runs collect(struct fixture *f, struct page_filter filter)
 {

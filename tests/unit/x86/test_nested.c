@@ -1,46 +1,8 @@
 /* The two-dimensional walk: how many references, and which. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "vmm/mem/mem.h"
+#include "tests/unit/x86/page_tables.h"
 #include "vmm/x86/nested.h"
 
-#define P 1u
-#define W 2u
-#define U 4u
-
 static const struct x86_nested_host host4 = {4, 12}, host5 = {5, 12};
-
-struct fixture {
-    struct mem mem;
-    struct x86_phys phys;
-    struct x86_state st;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-
-    assert_int_equal(mem_init(&f.mem, 1 << 20), 0);
-    mem_add_slot(&f.mem, "ram", 0, 1 << 20, 0, false);
-    f.phys = mem_phys(&f.mem);
-    x86_state_reset(&f.st);
-    f.st.cr0 |= X86_CR0_PE | X86_CR0_PG;
-    f.st.cr3 = 0x1000;
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    mem_fini(&((struct fixture *)*state)->mem);
-    return 0;
-}
 
 /* Tables at 1000h, 2000h... whose entry 0 leads on; the page is at 9000h. */
 static void put_tables(struct fixture *f, unsigned levels, unsigned size)
@@ -49,7 +11,7 @@ static void put_tables(struct fixture *f, unsigned levels, unsigned size)
         uint64_t next = i + 1 < levels ? (i + 2) * 0x1000 : 0x9000;
         uint64_t entry = next | P | W | U;
 
-        mem_write(&f->mem, (i + 1) * 0x1000, &entry, size);
+        put(f, (i + 1) * 0x1000, entry, size);
     }
 }
 

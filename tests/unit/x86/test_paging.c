@@ -1,57 +1,5 @@
 /* The page walker against tables built by hand. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "vmm/mem/mem.h"
-
-#define P  1u
-#define W  2u
-#define U  4u
-#define A  0x20u
-#define D  0x40u
-#define PS 0x80u
-#define G  0x100u
-
-struct fixture {
-    struct mem mem;
-    struct x86_phys phys;
-    struct x86_state st;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-
-    assert_int_equal(mem_init(&f.mem, 1 << 20), 0);
-    mem_add_slot(&f.mem, "ram", 0, 1 << 20, 0, false);
-    f.phys = mem_phys(&f.mem);
-    x86_state_reset(&f.st);
-    f.st.cr0 |= X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
-    f.st.cr3 = 0x1000;
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    mem_fini(&((struct fixture *)*state)->mem);
-    return 0;
-}
-
-static void put32(struct fixture *f, uint64_t gpa, uint32_t entry)
-{
-    mem_write(&f->mem, gpa, &entry, sizeof(entry));
-}
-
-static void put64(struct fixture *f, uint64_t gpa, uint64_t entry)
-{
-    mem_write(&f->mem, gpa, &entry, sizeof(entry));
-}
+#include "tests/unit/x86/page_tables.h"
 
 static struct x86_walk walk(struct fixture *f, uint64_t gla,
                             struct x86_access access)
@@ -86,8 +34,8 @@ static void test_two_level(void **state)
     struct fixture *f = *state;
     struct x86_walk w;
 
-    put32(f, 0x1000 + 4 * 1, 0x2000 | P | W | U);
-    put32(f, 0x2000 + 4 * 3, 0x5000 | P | U);
+    put(f, 0x1000 + 4 * 1, 0x2000 | P | W | U, 4);
+    put(f, 0x2000 + 4 * 3, 0x5000 | P | U, 4);
     w = walk(f, 0x403abc, uread);
     assert_int_equal(w.result, X86_WALK_OK);
     assert_int_equal(w.gpa, 0x5abc);
@@ -110,13 +58,13 @@ static void test_large_page(void **state)
     struct x86_walk w;
 
     f->st.cr4 |= X86_CR4_PSE | X86_CR4_PGE;
-    put32(f, 0x1000 + 4 * 2, 0x00c00000 | P | W | PS | G);
+    put(f, 0x1000 + 4 * 2, 0x00c00000 | P | W | PS | G, 4);
     w = walk(f, 0x00812345, swrite);
     assert_int_equal(w.gpa, 0xc12345);
     assert_int_equal(w.page_size, 4 << 20);
     assert_true(w.global);
     assert_int_equal(walk(f, 0x00812345, uread).result, X86_WALK_NO_USER);
-    put32(f, 0x1000 + 4 * 2, 0x00c00000 | BIT(21) | P | W | PS);
+    put(f, 0x1000 + 4 * 2, 0x00c00000 | BIT(21) | P | W | PS, 4);
     w = walk(f, 0x00812345, sread);
     assert_int_equal(w.result, X86_WALK_RESERVED);
     assert_int_equal(w.error, X86_PFERR_P | X86_PFERR_RSVD);
@@ -129,9 +77,9 @@ static void test_pae_nx(void **state)
 
     f->st.cr4 |= X86_CR4_PAE;
     f->st.efer |= X86_EFER_NXE;
-    put64(f, 0x1000 + 8 * 3, 0x2000 | P);
-    put64(f, 0x2000 + 8 * 0, 0x3000 | P | W | U);
-    put64(f, 0x3000 + 8 * 1, 0x7000 | P | W | U | BIT64(63));
+    put(f, 0x1000 + 8 * 3, 0x2000 | P, 8);
+    put(f, 0x2000 + 8 * 0, 0x3000 | P | W | U, 8);
+    put(f, 0x3000 + 8 * 1, 0x7000 | P | W | U | BIT64(63), 8);
     assert_true(x86_load_pdptes(f->st.cr3, &f->phys, f->st.pdpte));
     w = walk(f, 0xc0001010, uwrite);
     assert_int_equal(w.gpa, 0x7010);
@@ -141,7 +89,7 @@ static void test_pae_nx(void **state)
     assert_int_equal(w.error, X86_PFERR_P | X86_PFERR_U | X86_PFERR_I);
     f->st.efer = 0; /* without NXE bit 63 is reserved */
     assert_int_equal(walk(f, 0xc0001010, uread).result, X86_WALK_RESERVED);
-    put64(f, 0x1000 + 8 * 2, 0x2000 | P | W);
+    put(f, 0x1000 + 8 * 2, 0x2000 | P | W, 8);
     assert_false(x86_load_pdptes(f->st.cr3, &f->phys, f->st.pdpte));
 }
 
@@ -151,8 +99,8 @@ static void test_accessed_and_dirty(void **state)
     struct x86_walk w;
     uint32_t pde, pte;
 
-    put32(f, 0x1000, 0x2000 | P | W | U);
-    put32(f, 0x2000, 0x5000 | P | W | U);
+    put(f, 0x1000, 0x2000 | P | W | U, 4);
+    put(f, 0x2000, 0x5000 | P | W | U, 4);
     w = walk(f, 0x10, uread);
     assert_true(x86_walk_commit(&w, &f->phys, false));
     mem_read(&f->mem, 0x1000, &pde, 4);
@@ -175,8 +123,8 @@ static void test_accessed_before_a_fault(void **state)
     struct x86_walk w;
     uint32_t pde, pte;
 
-    put32(f, 0x1000, 0x2000 | P | W | U);
-    put32(f, 0x2000, 0x5000 | P | U);
+    put(f, 0x1000, 0x2000 | P | W | U, 4);
+    put(f, 0x2000, 0x5000 | P | U, 4);
     w = walk(f, 0x10, uwrite);
     assert_int_equal(w.result, X86_WALK_NO_WRITE);
     assert_true(x86_walk_commit(&w, &f->phys, true));
@@ -184,7 +132,7 @@ static void test_accessed_before_a_fault(void **state)
     mem_read(&f->mem, 0x2000, &pte, 4);
     assert_int_equal(pde, 0x2000 | P | W | U | A);
     assert_int_equal(pte, 0x5000 | P | U);
-    put32(f, 0x1000, 0);
+    put(f, 0x1000, 0, 4);
     w = walk(f, 0x10, uread);
     assert_false(x86_walk_commit(&w, &f->phys, false));
 }
@@ -196,9 +144,9 @@ static void test_four_level(void **state)
 
     f->st.cr4 |= X86_CR4_PAE;
     f->st.efer |= X86_EFER_LMA | X86_EFER_LME | X86_EFER_NXE;
-    put64(f, 0x1000 + 8 * 511, 0x2000 | P | W);
-    put64(f, 0x2000 + 8 * 510, 0x3000 | P | W);
-    put64(f, 0x3000 + 8 * 4, 0x00a00000 | P | W | PS);
+    put(f, 0x1000 + 8 * 511, 0x2000 | P | W, 8);
+    put(f, 0x2000 + 8 * 510, 0x3000 | P | W, 8);
+    put(f, 0x3000 + 8 * 4, 0x00a00000 | P | W | PS, 8);
     w = walk(f, 0xffffffff80812345, swrite);
     assert_int_equal(w.gpa, 0xa12345);
     assert_int_equal(w.steps, 3);
@@ -211,7 +159,7 @@ static void test_table_outside_memory(void **state)
 {
     struct fixture *f = *state;
 
-    put32(f, 0x1000, 0x40000000 | P | W | U);
+    put(f, 0x1000, 0x40000000 | P | W | U, 4);
     assert_int_equal(walk(f, 0, sread).result, X86_WALK_BUS);
 }
 
