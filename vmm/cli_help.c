@@ -131,8 +131,8 @@ void cli_help_all(struct strbuf *out)
 
         snprintf(usage, sizeof(usage), "%s%s%s", cmd->name,
                  cmd->operands ? " " : "", cmd->operands ? cmd->operands : "");
-        strbuf_printf(out, "  %-28s ", usage);
-        wrap(out, cmd->summary, 31, 79);
+        strbuf_printf(out, "  %-29s ", usage);
+        wrap(out, cmd->summary, 32, 79);
     }
     strbuf_puts(out, "\nExamples:\n");
     for (size_t i = 0; i < ARRAY_SIZE(examples); i++)
@@ -253,9 +253,11 @@ static void completion_values(struct strbuf *out)
     for (size_t i = 0; i < cli_option_count; i++) {
         const struct cli_option *opt = &cli_options[i];
 
-        if (!opt->value || opt->value[0] == '?')
+        if (!opt->value)
             continue;
-        strbuf_printf(out, "        --%s", opt->name);
+        strbuf_printf(out, "        --%s=", opt->name);
+        if (opt->value[0] != '?')
+            strbuf_printf(out, "|--%s", opt->name);
         if (opt->letter)
             strbuf_printf(out, "|-%c", opt->letter);
         strbuf_puts(out, ") ");
@@ -270,30 +272,65 @@ static void completion_values(struct strbuf *out)
     }
 }
 
-void cli_completion(struct strbuf *out)
+/* The first operand of those commands whose operand is one of a few words. */
+static void completion_operands(struct strbuf *out)
 {
-    strbuf_puts(out, "# bash completion for ringside; made from cli.def\n"
-                     "# shellcheck shell=bash disable=SC2207\n"
-                     "_ringside()\n{\n"
-                     "    local cur=${COMP_WORDS[COMP_CWORD]}\n"
-                     "    local prev=${COMP_WORDS[COMP_CWORD-1]} words\n"
-                     "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-                     "        COMPREPLY=($(compgen -W \"");
-    for (size_t i = 0; i < cli_command_count; i++)
-        strbuf_printf(out, "%s%s", i ? " " : "", cli_commands[i].name);
-    strbuf_puts(out, "\" -- \"$cur\"))\n        return\n    fi\n"
-                     "    case $prev in\n");
-    completion_values(out);
-    strbuf_puts(out, "    esac\n    case ${COMP_WORDS[1]} in\n");
+    strbuf_puts(out, "    case $COMP_CWORD${COMP_WORDS[1]} in\n"
+                     "        2help) words=\"$commands\" ;;\n"
+                     "        2view) words=\""
+#define VIEW(name, arguments, summary) #name " "
+#include "vmm/view/view.def"
+#undef VIEW
+                     "\" ;;\n"
+                     "    esac\n");
+}
+
+static void completion_options(struct strbuf *out)
+{
+    strbuf_puts(out, "        case ${COMP_WORDS[1]} in\n");
     for (size_t i = 0; i < cli_command_count; i++) {
-        strbuf_printf(out, "        %s) words=\"", cli_commands[i].name);
+        strbuf_printf(out, "            %s) words=\"", cli_commands[i].name);
         for (size_t j = 0; j < cli_option_count; j++)
             if (cli_takes(&cli_commands[i], &cli_options[j]))
                 strbuf_printf(out, "--%s ", cli_options[j].name);
         strbuf_puts(out, "\" ;;\n");
     }
+    strbuf_puts(out, "        esac\n");
+}
+
+/*
+ * Bash cuts words at `=`: at --accel=k the word is `k`, and the one before it
+ * `=`.  An option whose value may be left out has one only behind a `=`.
+ */
+void cli_completion(struct strbuf *out)
+{
+    strbuf_puts(out, "# bash completion for ringside; made from cli.def\n"
+                     "# shellcheck shell=bash disable=SC2207\n"
+                     "_ringside()\n{\n"
+                     "    local cur=${COMP_WORDS[COMP_CWORD]} words=\n"
+                     "    local prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                     "    local commands=\"");
+    for (size_t i = 0; i < cli_command_count; i++)
+        strbuf_printf(out, "%s ", cli_commands[i].name);
     strbuf_puts(out,
-                "    esac\n    if [[ $cur == -* ]]; then\n"
+                "\"\n"
+                "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+                "        COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))\n"
+                "        return\n    fi\n"
+                "    if [ \"$cur\" = = ]; then\n"
+                "        cur='' prev=$prev=\n"
+                "    elif [ \"$prev\" = = ]; then\n"
+                "        prev=${COMP_WORDS[COMP_CWORD-2]}=\n"
+                "    fi\n"
+                "    case $prev in\n");
+    completion_values(out);
+    strbuf_puts(out, "    esac\n");
+    completion_operands(out);
+    strbuf_puts(out, "    if [[ $cur == -* ]]; then\n");
+    completion_options(out);
+    strbuf_puts(out,
+                "    fi\n"
+                "    if [ -n \"$words\" ]; then\n"
                 "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
                 "    else\n        compopt -o default\n        "
                 "COMPREPLY=()\n    fi\n}\n"

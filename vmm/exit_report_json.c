@@ -162,7 +162,9 @@ int exit_report_load(struct exit_report *r, struct exit_stats *stats,
     *r = (struct exit_report){.stats = stats};
     memset(stats, 0, sizeof(*stats));
     if (!root || !schema || strcmp(schema, EXIT_REPORT_SCHEMA) != 0) {
-        if (!root)
+        if (!root && json_error_code(&error) == json_error_cannot_open_file)
+            snprintf(why, len, "%s", error.text);
+        else if (!root)
             snprintf(why, len, "%s: %s (line %d)", path, error.text,
                      error.line);
         else

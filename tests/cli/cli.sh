@@ -147,12 +147,31 @@ completion_works() {
     "$ringside" gen-docs "$work/docs" || return 1
     # shellcheck source=/dev/null
     (. "$work/docs/ringside.bash"
-        COMP_WORDS=(ringside run --acc) COMP_CWORD=2
-        _ringside
-        [ "${COMPREPLY[*]}" = --accel ] || exit 1
-        COMP_WORDS=(ringside run --accel k) COMP_CWORD=3
-        _ringside
-        [ "${COMPREPLY[*]}" = kvm ])
+        completes --accel run --acc
+        completes kvm run --accel k
+        completes kvm run --accel = k
+        completes json run --stats =
+        completes walk view wa
+        completes 'debug doctor' help d
+        completes 'code stack hlt' debug --check '')
+}
+
+completes() { # WHAT WORD...: the last word's completions, in a subshell
+    local what=$1
+    shift
+    COMP_WORDS=(ringside "$@") COMP_CWORD=$#
+    _ringside
+    [ "${COMPREPLY[*]}" = "$what" ] || { echo "$*: ${COMPREPLY[*]}"; exit 1; }
+}
+
+# Every command's --help, and the list of them.
+help_fits() {
+    local command
+    "$ringside" help >"$work/help" || return 1
+    for command in $(sed -nE 's/^COMMAND\([a-z_]+, "([a-z-]+)".*/\1/p' vmm/cli.def); do
+        "$ringside" "$command" --help >>"$work/help" || return 1
+    done
+    no_line_over_80 "$work/help"
 }
 
 check doctor-text doctor_text
@@ -171,5 +190,6 @@ check terminal-survives-hup-with-display terminal_survives HUP run --display tex
 check terminal-survives-segv-in-debug terminal_survives SEGV debug
 check terminal-survives-alrm-in-repl terminal_survives ALRM debug --repl
 check statuses-are-documented statuses_are_documented
+check help-fits help_fits
 check completion-works completion_works
 exit $failed
