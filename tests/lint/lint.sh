@@ -61,6 +61,7 @@ else
 fi
 check reading-order tests/lint/reading-order.sh
 check generated tests/lint/generated.sh
+check links tests/lint/links.sh
 check foreign tests/lint/foreign.sh
 if command -v clang-tidy >/dev/null; then
     check tidy tests/lint/tidy.sh
