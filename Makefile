@@ -85,7 +85,7 @@ unit: unit-bins ## the unit tests alone
 	@for t in $(UNIT_BINS); do $$t || exit 1; done
 check-kvm: all guests unit-bins ## the KVM tests, in a complete KVM under QEMU
 	@BUILD=$(BUILD) tests/check-kvm.sh
-asan: ## the tests again under the address and undefined-behaviour sanitizers
+asan: ## the tests again under the address and UB sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 WERROR= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
 	    test

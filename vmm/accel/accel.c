@@ -7,6 +7,7 @@ static const struct {
     int reason;
     const char *class;
 } rows[] = {
+/* The classes of vm_exit.def, for people. */
 #define FAULT       "fault"
 #define INTERRUPT   "interrupt for the monitor"
 #define PROTECT     "protecting the hardware"
