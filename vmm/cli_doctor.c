@@ -115,9 +115,9 @@ static bool kvm_can(const struct kvm_survey *s, size_t i)
 
 static const char *kvm_state(const struct host *h)
 {
-    return !h->choice.kvm.present   ? "absent"
-           : h->choice.kvm.complete ? "complete"
-                                    : "partial";
+    if (h->choice.kvm.present)
+        return h->choice.kvm.complete ? "complete" : "partial";
+    return h->kvm_errno == EACCES ? "not permitted" : "absent";
 }
 
 static void say_kvm(struct strbuf *out, const struct host *h)
