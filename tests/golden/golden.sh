@@ -58,17 +58,25 @@ screen() { # NAME SIZE KEYS
     compare "$1"
 }
 
-view() { # NAME OPTIONS... -- VIEW ARGS...
-    local name=$1 options=()
+# Cuts NAME OPTIONS... -- VIEW [ARG...] into `options` and `view`, the guest in
+# its place.
+cut_view() {
+    local name=$1
     shift
+    options=()
     while [ "$1" != -- ]; do
         options+=("$1")
         shift
     done
-    shift
+    view=("$2" "$(guest_of "$name")" "${@:3}")
+}
+
+view() { # NAME OPTIONS... -- VIEW ARGS...
+    local name=$1 options view status
+    cut_view "$@"
     timeout 60 "$ringside" view --accel bt -m 16M "${options[@]}" \
-        "$1" "$(guest_of "$name")" "${@:2}" >"$work/$name.out" 2>&1
-    local status=$?
+        "${view[@]}" >"$work/$name.out" 2>&1
+    status=$?
     sed -E 's/[0-9.]+(ns|us|ms)$/T/' "$work/$name.out" >"$work/$name.txt"
     echo "status $status" >>"$work/$name.txt"
     compare "$name"
@@ -85,15 +93,10 @@ timed() { # NAME SIZE KEYS
 }
 
 counts() { # NAME OPTIONS... -- VIEW ARGS...
-    local name=$1 options=()
-    shift
-    while [ "$1" != -- ]; do
-        options+=("$1")
-        shift
-    done
-    shift
+    local name=$1 options view
+    cut_view "$@"
     timeout 60 "$ringside" view --accel bt -m 16M --json "${options[@]}" \
-        "$1" "$guest" "${@:2}" 2>&1 |
+        "${view[@]}" 2>&1 |
         python3 -c '
 import json, sys
 timed = {"per_s", "times", "mean", "max", "total", "other_mean", "other_times"}
