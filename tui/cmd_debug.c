@@ -158,6 +158,7 @@ static int session_open(struct session *s, struct cli *cli)
     }
     command_ctx_init(&s->ctx, s->vm, s->dbg);
     s->ctx.utf8 = exit_style_for(STDOUT_FILENO).utf8;
+    s->ctx.console = s->console;
     status = load_symbols(s, cli);
     if (!status && cli->stats_with)
         status = run_early(s, "compare", cli->stats_with);

@@ -75,10 +75,11 @@ static void add_to_log(struct screen *sc, enum look look, const char *prompt,
 }
 
 /* What a command said: the first line at the bottom, all of it in the log,
- * and over the panes if it is more than one line. */
+ * and over the panes if it does not fit there. */
 static void show_output(struct screen *sc, bool ok, char *text)
 {
-    bool many = text && strchr(text, '\n') != strrchr(text, '\n');
+    bool many = text && (strchr(text, '\n') != strrchr(text, '\n') ||
+                         strlen(text) > sc->surface.w);
     enum look look = ok ? LOOK_PLAIN : LOOK_FAULT;
     char *save = NULL;
 

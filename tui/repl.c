@@ -1,5 +1,6 @@
 #include "tui/repl.h"
 
+#include <errno.h>
 #include <histedit.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "tui/recall.h"
+#include "vmm/host/chardev_host.h"
 #include "vmm/host/terminal.h"
 
 #define PROMPT "(ringside) "
@@ -22,14 +24,31 @@ static void on_sigint(int sig)
         debug_interrupt(interrupted_debug);
 }
 
+/* Did the guest print since, and leave its last line open? */
+static bool guest_amid_line(const struct command_ctx *ctx, size_t before)
+{
+    const char *text;
+    size_t len;
+
+    if (!ctx->console)
+        return false;
+    text = chardev_memory_output(ctx->console, &len);
+    return len > before && text[len - 1] != '\n';
+}
+
 static void run_line(struct command_ctx *ctx, const char *line)
 {
     struct strbuf out;
+    size_t printed = 0;
 
+    if (ctx->console)
+        chardev_memory_output(ctx->console, &printed);
     strbuf_init(&out);
     interrupted_debug = ctx->dbg;
     command_run(ctx, line, &out);
     interrupted_debug = NULL;
+    if (guest_amid_line(ctx, printed))
+        putchar('\n');
     fputs(strbuf_str(&out), stdout);
     fflush(stdout);
     strbuf_fini(&out);
@@ -112,6 +131,8 @@ static void edited(struct command_ctx *ctx)
     int n;
 
     terminal_lend(STDIN_FILENO);
+    puts("`help` lists the commands; ^C stops a running guest, `type TEXT` "
+         "types to it");
     recall_path(path, sizeof(path));
     past = recall_open(path);
     el_set(el, EL_EDITOR, "emacs");
@@ -120,9 +141,17 @@ static void edited(struct command_ctx *ctx)
     el_set(el, EL_CLIENTDATA, ctx);
     el_set(el, EL_ADDFN, "ringside-complete", "complete a name", on_tab);
     el_set(el, EL_BIND, "^I", "ringside-complete", NULL);
-    while (!ctx->quit && (line = el_gets(el, &n)) && n > 0) {
+    while (!ctx->quit) {
         char copy[512];
 
+        line = el_gets(el, &n);
+        if (!line && n < 0 && errno == EINTR) { /* ^C with nothing running */
+            puts("\nthe guest is stopped; `quit` leaves");
+            el_reset(el);
+            continue;
+        }
+        if (!line || n <= 0)
+            break;
         snprintf(copy, sizeof(copy), "%.*s", n, line);
         copy[strcspn(copy, "\n")] = '\0';
         if (copy[0])
@@ -140,6 +169,8 @@ void repl_run(struct command_ctx *ctx)
 
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, &old);
+    if (ctx->console)
+        chardev_memory_echo(ctx->console, stdout);
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         edited(ctx);
     else

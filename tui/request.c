@@ -449,6 +449,9 @@ void screen_key(struct screen *sc, int key)
                 requests[i].fn(sc);
                 return;
             }
-        screen_say(sc, true, "no such key; h lists them");
+        if (key == 0x1b) /* out of whatever it was: there is nothing left */
+            sc->message[0] = '\0';
+        else
+            screen_say(sc, true, "no such key; h lists them");
     }
 }

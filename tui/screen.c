@@ -143,6 +143,13 @@ static void paint_hints(struct screen *sc)
     unsigned x = 0;
 
     surface_fill(&sc->surface, row, 0, LOOK_BAR, ' ');
+    if (sc->input == INPUT_TYPE) { /* no key means what it usually does */
+        surface_text(&sc->surface, row, 0, 0, LOOK_BAR,
+                     sc->running ? " typing to the guest; Esc ends it"
+                                 : " typing to the guest, which is stopped; "
+                                   "Esc ends it, then c goes on");
+        return;
+    }
 #define REQUEST(id, key, name, hint, help)                                     \
     if ((hint)[0]) {                                                           \
         x += 1 +                                                               \
@@ -156,9 +163,11 @@ static void paint_hints(struct screen *sc)
 static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
 {
     static const char *const prompts[] = {
-        [INPUT_NONE] = "",       [INPUT_COMMAND] = ":",
-        [INPUT_GO] = "go to: ",  [INPUT_SEARCH] = "/",
-        [INPUT_VIEW] = "show: ", [INPUT_TYPE] = "typing to the guest; Esc ends",
+        [INPUT_NONE] = "",
+        [INPUT_COMMAND] = ":",
+        [INPUT_GO] = "go to: ",
+        [INPUT_SEARCH] = "/",
+        [INPUT_VIEW] = "show (Tab lists): ",
     };
     struct rect row = {0, sc->surface.h - 3, sc->surface.w, 1};
     const char *last = "";
@@ -170,14 +179,13 @@ static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
     row.y++;
     *x = sc->surface.w;
     *y = row.y;
-    if (sc->input == INPUT_NONE) {
+    if (sc->input == INPUT_NONE || sc->input == INPUT_TYPE) {
         surface_text(&sc->surface, row, 0, 0,
                      sc->message_bad ? LOOK_FAULT : LOOK_PLAIN, sc->message);
         return;
     }
     *x = surface_text(&sc->surface, row, 0, 0, LOOK_NAME, prompts[sc->input]);
-    if (sc->input != INPUT_TYPE)
-        *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
+    *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
 }
 
 static void paint(struct screen *sc)
@@ -243,7 +251,9 @@ void screen_resume(struct screen *sc, enum debug_run_kind kind, uint64_t addr)
     if (err)
         screen_say(sc, true, "the guest runs already; ^C stops it");
     else
-        screen_say(sc, false, "running; ^C stops the guest");
+        screen_say(sc, false,
+                   sc->console ? "running; ^C stops the guest, t types to it"
+                               : "running; ^C stops the guest");
 }
 
 static void hear_stop(struct screen *sc)

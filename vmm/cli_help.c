@@ -35,6 +35,8 @@ static const struct {
      "A multiboot kernel under the translator, then a histogram of its exits."},
     {"ringside run --display text --disk xv6.img --disk fs.img",
      "A boot disk and a second disk; the VGA text screen is drawn here."},
+    {"ringside debug build/guests/teach.elf",
+     "The debugger's screen, on the teaching kernel that `make guests` built."},
     {"ringside doctor", "Can this host run KVM, and what is faster here?"},
 };
 

@@ -68,20 +68,41 @@ static void say_mode(struct debug *d, const struct x86_state *st)
              (unsigned long long)s->linear_rip);
 }
 
-/* What happened at a stop point, for people: "catchpoint 1: #PF, error 0x4". */
+/* "catchpoint 1: #PF by 0x400005, address 0: read by user", which fits a line
+ */
+static void say_exception(struct debug_stop *s)
+{
+    const struct vm_exit *e = &s->exit;
+    bool page_fault = e->u.exception.vector == X86_PF;
+    char name[24], error[80];
+    size_t n;
+
+    x86_vector_text(name, sizeof(name), e->u.exception.vector);
+    x86_pferr_text(error, sizeof(error), e->u.exception.error);
+    n = (size_t)snprintf(s->text, sizeof(s->text), "%s %d: %s by %#llx",
+                         debug_reason_name(s->reason), s->point, name,
+                         (unsigned long long)e->rip);
+    if (page_fault)
+        snprintf(s->text + n, sizeof(s->text) - n, ", address %#llx: %.*s",
+                 (unsigned long long)e->u.exception.cr2,
+                 (int)strcspn(error, ":"), error);
+    else
+        snprintf(s->text + n, sizeof(s->text) - n, ", error %#x",
+                 e->u.exception.error);
+}
+
+/* What happened at a stop point, for people. */
 static void say_point(struct debug *d)
 {
     struct debug_stop *s = &d->stop;
     const char *next = vm_delayed_end(d->vm);
-    char what[48] = "", vector[16];
 
     if (s->reason == DEBUG_REASON_CATCH && s->exit.kind == VM_EXIT_EXCEPTION) {
-        x86_vector_text(vector, sizeof(vector), s->exit.u.exception.vector);
-        snprintf(what, sizeof(what), ": %s, error %#x", vector,
-                 s->exit.u.exception.error);
+        say_exception(s);
+        return;
     }
-    snprintf(s->text, sizeof(s->text), "%s %d%s at %#llx%s%s",
-             debug_reason_name(s->reason), s->point, what,
+    snprintf(s->text, sizeof(s->text), "%s %d at %#llx%s%s",
+             debug_reason_name(s->reason), s->point,
              (unsigned long long)s->linear_rip, next ? "; next: " : "",
              next ? next : "");
 }

@@ -14,6 +14,8 @@
  */
 #ifndef VMM_HOST_CHARDEV_HOST_H
 #define VMM_HOST_CHARDEV_HOST_H
+#include <stdio.h>
+
 #include "vmm/dev/chardev.h"
 #include "vmm/host/events.h"
 
@@ -30,11 +32,14 @@ int chardev_open(struct chardev **out, const char *spec,
 void chardev_close(struct chardev *chr); /* an opened one; NULL: nothing */
 
 /*
- * For tests: output is kept, input is typed by the test.  Typed bytes that the
- * chip has no room for wait, as they do in the real backends.
+ * For tests and the debugger: output is kept, input is typed by them.
+ * Typed bytes that the chip has no room for wait, as they do in the real
+ * backends.
  */
 int chardev_memory_create(struct chardev **out);
 void chardev_memory_destroy(struct chardev *chr);
 const char *chardev_memory_output(const struct chardev *chr, size_t *len);
+/* From now on output goes to TO as well, which is borrowed. */
+void chardev_memory_echo(struct chardev *chr, FILE *to);
 void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len);
 #endif

@@ -1,4 +1,4 @@
-/* A serial line that ends in a test's memory. */
+/* A serial line that ends in memory. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,18 @@
 struct memory_chr {
     struct chardev chr;
     struct strbuf output, typed;
+    FILE *echo; /* or NULL */
 };
 
 static void memory_write(struct chardev *chr, const uint8_t *bytes, size_t len)
 {
-    strbuf_add(&((struct memory_chr *)chr)->output, bytes, len);
+    struct memory_chr *m = (struct memory_chr *)chr;
+
+    strbuf_add(&m->output, bytes, len);
+    if (m->echo) {
+        fwrite(bytes, 1, len, m->echo);
+        fflush(m->echo);
+    }
 }
 
 static void memory_drained(struct chardev *chr)
@@ -59,6 +66,11 @@ const char *chardev_memory_output(const struct chardev *chr, size_t *len)
     if (len)
         *len = m->output.len;
     return strbuf_str(&m->output);
+}
+
+void chardev_memory_echo(struct chardev *chr, FILE *to)
+{
+    ((struct memory_chr *)chr)->echo = to;
 }
 
 void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len)

@@ -265,6 +265,28 @@ static const char *complete_word(const char *command, const char *word,
     return NULL;
 }
 
+/* `catch`: first an exit, then for an exception its vector. */
+static const char *complete_catch(const char *line, const char *word, size_t n)
+{
+    static const char exception[] = "catch exception ";
+    size_t len = strlen(word);
+    const struct explanation *e;
+    const char *name;
+
+    if (strcspn(line, " ") + 1 == (size_t)(word - line)) {
+        for (size_t i = 0; (name = command_catch_name(i)); i++)
+            if (strncmp(name, word, len) == 0 && n-- == 0)
+                return name;
+    } else if (line + strlen(exception) == word &&
+               strncmp(line, exception, strlen(exception)) == 0) {
+        for (size_t i = 0; (e = explain_nth(i)); i++)
+            if (e->topic == EXPLAIN_VECTOR &&
+                strncmp(e->word, word, len) == 0 && n-- == 0)
+                return e->word;
+    }
+    return NULL;
+}
+
 static const char *complete_operand(const struct command_ctx *ctx,
                                     const char *word, size_t n)
 {
@@ -285,9 +307,12 @@ bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
     snprintf(command, sizeof(command), "%.*s", (int)strcspn(line, " "), line);
     if (!word || strcmp(command, "help") == 0)
         name = complete_name(word ? word + 1 : line, n);
+    else if (strcmp(command, "catch") == 0)
+        name = complete_catch(line, word + 1, n);
     else
         name = complete_word(command, word + 1, &n);
-    if (!name && word && strcmp(command, "help") != 0)
+    if (!name && word && strcmp(command, "help") != 0 &&
+        strcmp(command, "catch") != 0)
         name = complete_operand(ctx, word + 1, n);
     if (!name)
         return false;

@@ -24,7 +24,8 @@ struct command_ctx {
      */
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;
-    char last[128]; /* what an empty line repeats: a step */
+    char last[128];          /* what an empty line repeats: a step */
+    struct chardev *console; /* the guest's serial line; NULL: not here */
     /* Commands about the screen itself; NULL: there is none. */
     bool (*screen)(void *opaque, int argc, char **argv, struct strbuf *out);
     void *screen_opaque;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/host/chardev_host.h"
 #include "vmm/view/commands.h"
 #include "vmm/view/expr.h"
 
@@ -34,6 +35,20 @@ static bool on_screen(struct command_ctx *ctx, int argc, char **argv,
     if (!ctx->screen)
         return command_fail(out, "%s: there is no screen here", argv[0]);
     return ctx->screen(ctx->screen_opaque, argc, argv, out);
+}
+
+bool command_type(struct command_ctx *ctx, int argc, char **argv,
+                  struct strbuf *out)
+{
+    if (!ctx->console)
+        return command_fail(out, "the serial line is not here (--serial)");
+    for (int i = 1; i < argc; i++) {
+        chardev_memory_type(ctx->console, argv[i], strlen(argv[i]));
+        chardev_memory_type(ctx->console, i + 1 < argc ? " " : "\r", 1);
+    }
+    if (argc < 2)
+        chardev_memory_type(ctx->console, "\r", 1);
+    return true;
 }
 
 bool command_layout(struct command_ctx *ctx, int argc, char **argv,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "vmm/view/commands.h"
+#include "vmm/view/explain.h"
 #include "vmm/view/expr.h"
+#include "vmm/x86/text.h"
 
 /* A condition that a person typed, evaluated at each hit. */
 struct typed_condition {
@@ -106,6 +108,12 @@ static bool set_filter(struct command_ctx *ctx, struct debug_point *p, int argc,
     return cpl <= 3 || command_fail(out, "%s: a CPL is 0 to 3", argv[0]);
 }
 
+static bool is_limit(const char *word)
+{
+    return strcmp(word, "if") == 0 || strcmp(word, "cr3") == 0 ||
+           strcmp(word, "cpl") == 0 || strcmp(word, "mode") == 0;
+}
+
 /* What follows the address: filters, then `if EXPR`. */
 static bool set_limits(struct command_ctx *ctx, struct debug_point *p, int argc,
                        char **argv, int from, struct strbuf *out)
@@ -115,12 +123,11 @@ static bool set_limits(struct command_ctx *ctx, struct debug_point *p, int argc,
 
         if (strcmp(word, "if") == 0)
             return set_condition(ctx, p, argc, argv, i, out);
-        if (strcmp(word, "cr3") != 0 && strcmp(word, "cpl") != 0 &&
-            strcmp(word, "mode") != 0)
+        if (!is_limit(word))
             return command_fail(out,
                                 "%s: expected cr3 VALUE, cpl N, mode "
-                                "NAME or `if EXPR` after the address",
-                                argv[0]);
+                                "NAME or `if EXPR`, not %s",
+                                argv[0], word);
         if (!set_filter(ctx, p, argc, argv, i, out))
             return false;
     }
@@ -130,15 +137,18 @@ static bool set_limits(struct command_ctx *ctx, struct debug_point *p, int argc,
 static bool add(struct command_ctx *ctx, const struct debug_point *p,
                 struct strbuf *out)
 {
-    char why[160] = "out of memory";
+    char why[160] = "out of memory", what[64] = "";
     int id = debug_add(ctx->dbg, p, why, sizeof(why));
 
     if (id < 0)
         return command_fail(out, "%s", why);
-    strbuf_printf(out, "%d: %s\n", id,
+    if (p->kind == DEBUG_POINT_CATCH)
+        command_catch_text(p, what, sizeof(what));
+    strbuf_printf(out, "%d: %s%s%s\n", id,
                   p->kind == DEBUG_POINT_WATCH   ? "watchpoint"
                   : p->kind >= DEBUG_POINT_CATCH ? "catchpoint"
-                                                 : "breakpoint");
+                                                 : "breakpoint",
+                  what[0] ? ", " : "", what);
     return true;
 }
 
@@ -216,17 +226,61 @@ bool command_awatch(struct command_ctx *ctx, int argc, char **argv,
 static const struct {
     const char *name;
     enum vm_exit_kind exit;
+    const char *value; /* that may follow, or "" */
+    const char *summary;
 } catches[] = {
-    { "port", VM_EXIT_PIO },        { "mmio", VM_EXIT_MMIO },
-    { "rdmsr", VM_EXIT_RDMSR },     { "wrmsr", VM_EXIT_WRMSR },
-    { "vector", VM_EXIT_EXTINT },   { "exception", VM_EXIT_EXCEPTION },
-    { "int", VM_EXIT_SOFT_INT },    { "iret", VM_EXIT_IRET },
-    { "cr", VM_EXIT_CR_ACCESS },    { "dr", VM_EXIT_DR_ACCESS },
-    { "hlt", VM_EXIT_HLT },         { "cpuid", VM_EXIT_CPUID },
-    { "invlpg", VM_EXIT_INVLPG },   { "task", VM_EXIT_TASK_SWITCH },
-    { "segment", VM_EXIT_SEG_LOAD },
+    { "exception", VM_EXIT_EXCEPTION, "[VECTOR]", "a fault or trap: `catch exception #pf`, or 14" },
+    { "int", VM_EXIT_SOFT_INT, "[VECTOR]", "an INT n of the guest's" },
+    { "vector", VM_EXIT_EXTINT, "[VECTOR]", "an interrupt from a device" },
+    { "iret", VM_EXIT_IRET, "", "the return from a handler" },
+    { "port", VM_EXIT_PIO, "[PORT]", "an IN or OUT" },
+    { "mmio", VM_EXIT_MMIO, "[PHYSICAL]", "an access to a chip's memory" },
+    { "rdmsr", VM_EXIT_RDMSR, "[MSR]", "a model-specific register is read" },
+    { "wrmsr", VM_EXIT_WRMSR, "[MSR]", "... or written" },
+    { "cr", VM_EXIT_CR_ACCESS, "[N]", "a control register: `catch cr 3`" },
+    { "dr", VM_EXIT_DR_ACCESS, "[N]", "a debug register" },
+    { "hlt", VM_EXIT_HLT, "", "the guest waits for an interrupt" },
+    { "cpuid", VM_EXIT_CPUID, "", "CPUID" },
+    { "invlpg", VM_EXIT_INVLPG, "", "INVLPG" },
+    { "task", VM_EXIT_TASK_SWITCH, "", "a switch through a TSS" },
+    { "segment", VM_EXIT_SEG_LOAD, "[N]", "a segment register is loaded" },
 };
 /* clang-format on */
+
+const char *command_catch_name(size_t n)
+{
+    if (n < ARRAY_SIZE(catches))
+        return catches[n].name;
+    return n == ARRAY_SIZE(catches) ? "mode" : NULL;
+}
+
+void command_catch_text(const struct debug_point *p, char *buf, size_t len)
+{
+    bool vector = p->exit == VM_EXIT_EXCEPTION && p->len;
+    size_t n =
+        (size_t)snprintf(buf, len, p->len ? "%s %#llx" : "%s",
+                         vm_exit_name(p->exit), (unsigned long long)p->addr);
+    char name[24];
+
+    if (!vector || p->addr >= 32)
+        return;
+    x86_vector_text(name, sizeof(name), (unsigned)p->addr);
+    snprintf(buf + n, len - n, " %s", name);
+}
+
+static bool list_catches(struct strbuf *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(catches); i++)
+        strbuf_printf(out, "%-10s %-11s %s\n", catches[i].name,
+                      catches[i].value, catches[i].summary);
+    strbuf_puts(
+        out,
+        "mode       [cpl | NAME] a change of mode, or of CPL\n"
+        "Then, as for break: [cr3 VALUE] [cpl N] [mode NAME] [if EXPR]; at an "
+        "exception these are its handler's: catch exception #pf if cr2 < "
+        "4096\n");
+    return true;
+}
 
 /* catch mode [cpl | NAME]: cpl: its changes too; NAME: only to that mode. */
 static bool catch_mode(struct command_ctx *ctx, int argc, char **argv,
@@ -247,33 +301,42 @@ static bool catch_mode(struct command_ctx *ctx, int argc, char **argv,
     return add(ctx, &p, out);
 }
 
+/* A number, or "#pf" of an exception. */
+static bool catch_value(struct command_ctx *ctx, struct debug_point *p,
+                        int argc, char **argv, struct strbuf *out)
+{
+    const struct explanation *e = p->exit == VM_EXIT_EXCEPTION
+                                      ? explain_find(EXPLAIN_VECTOR, argv[2])
+                                      : NULL;
+
+    p->len = 1;
+    if (e)
+        p->addr = (uint64_t)e->value;
+    return e || command_value(ctx, argc, argv, 2, &p->addr, out);
+}
+
 bool command_catch(struct command_ctx *ctx, int argc, char **argv,
                    struct strbuf *out)
 {
+    bool value = argc > 2 && !is_limit(argv[2]);
     struct debug_point p;
     size_t i = 0;
 
-    if (argc > 1 && strcmp(argv[1], "mode") == 0)
+    if (argc < 2)
+        return list_catches(out);
+    if (strcmp(argv[1], "mode") == 0)
         return catch_mode(ctx, argc, argv, out);
 
     debug_point_init(&p, DEBUG_POINT_CATCH, 0);
-    while (argc > 1 && i < ARRAY_SIZE(catches) &&
-           strcmp(catches[i].name, argv[1]) != 0)
+    while (i < ARRAY_SIZE(catches) && strcmp(catches[i].name, argv[1]) != 0)
         i++;
-    if (argc < 2 || i == ARRAY_SIZE(catches)) {
-        strbuf_puts(out, "catch what? one of:");
-        for (i = 0; i < ARRAY_SIZE(catches); i++)
-            strbuf_printf(out, " %s", catches[i].name);
-        strbuf_puts(out, " mode\n");
-        return false;
-    }
+    if (i == ARRAY_SIZE(catches))
+        return command_fail(out, "catch: no exit '%s'; `catch` lists them",
+                            argv[1]);
     p.exit = catches[i].exit;
-    if (argc > 2) {
-        if (!command_value(ctx, argc, argv, 2, &p.addr, out))
-            return false;
-        p.len = 1;
-    }
-    return add(ctx, &p, out);
+    return (!value || catch_value(ctx, &p, argc, argv, out)) &&
+           set_limits(ctx, &p, argc, argv, value ? 3 : 2, out) &&
+           add(ctx, &p, out);
 }
 
 static struct debug_point *point_arg(struct command_ctx *ctx, int argc,

@@ -8,6 +8,12 @@ void command_free_conditions(struct command_ctx *ctx);
 /* command_exits.c: frees ctx->other. */
 void command_free_other(struct command_ctx *ctx);
 
+/* command_points.c: the N-th word that may follow `catch`; NULL past the
+ * last. */
+const char *command_catch_name(size_t n);
+/* What a CATCH waits for: "exception 0xe #PF". */
+void command_catch_text(const struct debug_point *p, char *buf, size_t len);
+
 #define COMMAND(name, alias, args, summary) command_fn command_##name;
 #include "vmm/view/command.def"
 #undef COMMAND

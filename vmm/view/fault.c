@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vmm/x86/insn.h"
+
 #define VECTORS 20u /* exceptions with a meaning of their own */
 
 static bool has_error_code(unsigned vector)
@@ -55,7 +57,8 @@ bool fault_at_stop(struct vm *vm, const struct x86_state *st,
 
     *fault = (struct fault_cause){.cr2 = st->cr2};
     if (stop && stop->reason == DEBUG_REASON_CATCH &&
-        stop->exit.kind == VM_EXIT_EXCEPTION) {
+        stop->exit.kind == VM_EXIT_EXCEPTION &&
+        stop->icount == vm_vcpu(vm)->icount) { /* it has not gone on since */
         fault->vector = stop->exit.u.exception.vector;
         fault->error = stop->exit.u.exception.error;
         fault->rip = stop->exit.rip;
@@ -76,4 +79,45 @@ bool fault_at_stop(struct vm *vm, const struct x86_state *st,
             return true;
         }
     return false;
+}
+
+/* Bits of the code that the handler at ST interrupted; 0: not flat code. */
+static unsigned interrupted_bits(struct vm *vm, const struct x86_state *st,
+                                 const struct fault_cause *fault)
+{
+    bool wide = x86_mode(st) == X86_MODE_LONG64;
+    size_t slot = wide ? 8 : 4;
+    uint64_t sp = st->gpr[X86_RSP] + (wide ? 0 : st->seg[X86_SS].base);
+    uint64_t frame[3] = {0}, d = 0; /* RIP, CS, RFLAGS; CS's descriptor */
+
+    sp += has_error_code(fault->vector) ? slot : 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(frame); i++)
+        if (vm_read_gla(vm, sp + i * slot, &frame[i], slot) < slot)
+            return 0;
+    if (frame[1] & 4 || frame[2] & X86_EFLAGS_VM ||
+        vm_read_gla(vm, st->gdt.base + (frame[1] & 0xfff8), &d, 8) < 8)
+        return 0;
+    if (wide && d >> 53 & 1)
+        return 64;
+    if ((d >> 16 & 0xffffff) || d >> 56)
+        return 0;
+    return d >> 54 & 1 ? 32 : 16;
+}
+
+bool fault_insn_text(struct vm *vm, const struct x86_state *st,
+                     const struct fault_cause *fault, char *buf, size_t len)
+{
+    uint64_t gla;
+    uint8_t bytes[15];
+    unsigned bits;
+    size_t n;
+
+    if (!(st->cr0 & X86_CR0_PE) ||
+        !fault_handler(vm, st, fault->vector, &gla) ||
+        gla != x86_linear_rip(st))
+        return false; /* there is no frame to read */
+    bits = interrupted_bits(vm, st, fault);
+    n = vm_read_gla(vm, fault->rip, bytes, sizeof(bytes));
+    return bits && n &&
+           x86_insn_text(buf, len, bytes, n, bits, fault->rip) != 0;
 }

@@ -17,4 +17,11 @@ bool fault_handler(struct vm *vm, const struct x86_state *st, unsigned vector,
  */
 bool fault_at_stop(struct vm *vm, const struct x86_state *st,
                    const struct debug_stop *stop, struct fault_cause *fault);
+
+/*
+ * The instruction that raised FAULT, in Intel syntax.  False: it cannot be
+ * told, as the page is not mapped or its code segment is not flat.
+ */
+bool fault_insn_text(struct vm *vm, const struct x86_state *st,
+                     const struct fault_cause *fault, char *buf, size_t len);
 #endif

@@ -185,13 +185,15 @@ static bool explain_page_fault(const struct view_ctx *ctx,
                                const struct x86_state *st,
                                const struct fault_cause *f, struct doc *doc)
 {
-    char text[80], where[96];
+    char text[80], where[96], insn[96];
     struct x86_walk walk;
 
     symbols_format(ctx->sym, f->rip, where, sizeof(where));
     x86_pferr_text(text, sizeof(text), f->error);
     doc_field(doc, "address", "%#llx", (unsigned long long)f->cr2);
-    if (f->rip)
+    if (f->rip && fault_insn_text(ctx->vm, st, f, insn, sizeof(insn)))
+        doc_field(doc, "by", "%s: %s", where, insn);
+    else if (f->rip)
         doc_field(doc, "by", "%s", where);
     doc_field(doc, "error", "%x: %s", f->error, text);
     if (!(st->cr0 & X86_CR0_PG))
@@ -200,6 +202,10 @@ static bool explain_page_fault(const struct view_ctx *ctx,
     put_walk_result(doc, &walk);
     if (f->cr2 < 4096)
         doc_field(doc, "hint", "the first page: a null pointer and an offset");
+    else if (f->rip && walk.result == X86_WALK_NOT_PRESENT)
+        doc_field(doc, "maybe", "%s",
+                  "no error: many kernels map a page when "
+                  "it is first touched; `continue` shows what comes next");
     doc_field(doc, "more", "`walk %#llx` shows each step (SDM vol. 3A 4.7)",
               (unsigned long long)f->cr2);
     return true;

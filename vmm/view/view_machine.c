@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vmm/machine/machine.h"
+#include "vmm/view/commands.h"
 #include "vmm/view/fault.h"
 #include "vmm/view/views.h"
 #include "vmm/x86/text.h"
@@ -140,8 +141,7 @@ static void put_point(const struct view_ctx *ctx, struct doc *doc,
         snprintf(where, sizeof(where), "mode%s",
                  p->addr & X86_MODE_CPL ? " or CPL" : "");
     else if (p->kind == DEBUG_POINT_CATCH)
-        snprintf(where, sizeof(where), p->len ? "%s %#llx" : "%s",
-                 vm_exit_name(p->exit), (unsigned long long)p->addr);
+        command_catch_text(p, where, sizeof(where));
     else
         symbols_format(ctx->sym, p->addr, where, sizeof(where));
     doc_row(doc);
@@ -205,12 +205,15 @@ static void put_fault(const struct view_ctx *ctx, struct doc *doc,
     symbols_format(ctx->sym, f.rip, text, sizeof(text));
     if (f.rip)
         doc_field(doc, "raised by", "%s", text);
+    if (fault_insn_text(ctx->vm, &st, &f, text, sizeof(text)))
+        doc_field(doc, "instruction", "%s", text);
     doc_field(doc, "error code", "%#x", f.error);
     if (f.vector != X86_PF)
         return;
     doc_field(doc, "cr2", "%#llx", (unsigned long long)f.cr2);
     x86_pferr_text(text, sizeof(text), f.error);
     doc_field(doc, "meaning", "%s", text);
+    doc_field(doc, "more", "`explain fault` says which entry is to blame");
 }
 
 bool view_why(const struct view_ctx *ctx, int argc, char **argv,
