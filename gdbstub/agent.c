@@ -18,8 +18,7 @@ struct gdb_agent_program {
     struct agent_step step[];
 };
 
-/* ---- decoding -------------------------------------------------------------
- */
+/* ---- decoding ----------------------------------------------------------- */
 
 struct compiler {
     struct gdb_agent_code code;
@@ -106,8 +105,7 @@ static bool decode(struct compiler *c)
     return true;
 }
 
-/* ---- checking -------------------------------------------------------------
- */
+/* ---- checking ----------------------------------------------------------- */
 
 static bool set_depth(struct compiler *c, size_t step, int depth)
 {
@@ -211,8 +209,7 @@ void gdb_agent_free(struct gdb_agent_program *p)
     free(p);
 }
 
-/* ---- running --------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------ */
 
 bool gdb_agent_run(const struct gdb_agent_program *p,
                    const struct gdb_agent_env *env, uint64_t *value)

@@ -3,8 +3,7 @@
 
 #include "gdbstub/agent_impl.h"
 
-/* ---- arithmetic -----------------------------------------------------------
- */
+/* ---- arithmetic --------------------------------------------------------- */
 
 #define BINARY(name, expr)                                                     \
     static uint64_t *op_##name(struct agent_machine *m, uint64_t *sp,          \
@@ -67,8 +66,7 @@ UNARY(ext, bits > 0 && bits < 64
                : a)
 #undef UNARY
 
-/* ---- values from the machine ----------------------------------------------
- */
+/* ---- values from the machine -------------------------------------------- */
 
 #define REF(bits)                                                              \
     static uint64_t *op_ref##bits(struct agent_machine *m, uint64_t *sp,       \
@@ -122,8 +120,7 @@ static uint64_t *op_const(struct agent_machine *m, uint64_t *sp,
     return sp;
 }
 
-/* ---- stack and flow -------------------------------------------------------
- */
+/* ---- stack and flow ----------------------------------------------------- */
 
 static uint64_t *op_pop(struct agent_machine *m, uint64_t *sp,
                         const struct agent_step *s)
@@ -219,8 +216,7 @@ static uint64_t *op_printf(struct agent_machine *m, uint64_t *sp,
                                                                 : NULL;
 }
 
-/* ---- the table ------------------------------------------------------------
- */
+/* ---- the table ---------------------------------------------------------- */
 
 #define FLOAT "floating point"
 #define TRACE "trace state variables"

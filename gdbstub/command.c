@@ -38,8 +38,7 @@ const struct gdb_command *gdb_command_find(const char *packet)
     return best;
 }
 
-/* ---- arguments ------------------------------------------------------------
- */
+/* ---- arguments ---------------------------------------------------------- */
 
 /* Bytes of a hexadecimal number at TEXT; 0: there is none, or too long. */
 static size_t parse_number(const char *text, size_t len, uint64_t *value)
@@ -137,8 +136,7 @@ bool gdb_args_parse(const char *schema, const char *text, size_t len,
     return true;
 }
 
-/* ---- the session ----------------------------------------------------------
- */
+/* ---- the session -------------------------------------------------------- */
 
 void gdb_session_init(struct gdb_session *s, const struct gdb_target *target)
 {
@@ -235,8 +233,7 @@ bool gdb_session_stopped(struct gdb_session *s)
     return true;
 }
 
-/* ---- for handlers and documents -------------------------------------------
- */
+/* ---- for handlers and documents ----------------------------------------- */
 
 void gdb_put_thread(struct gdb_session *s)
 {

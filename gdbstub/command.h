@@ -97,8 +97,7 @@ bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len);
  * waits for it. */
 bool gdb_session_stopped(struct gdb_session *s);
 
-/* ---- for handlers ---------------------------------------------------------
- */
+/* ---- for handlers ------------------------------------------------------- */
 
 enum gdb_reply gdb_fail(struct gdb_session *s, int error, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

@@ -96,7 +96,8 @@ enum gdb_reply gdb_mem_write_binary(struct gdb_session *s,
     return write(s, args->arg[0].number, data->text, data->len);
 }
 
-/* Finds WANT in [addr, addr + len): 1 and *AT, 0, or -1: memory ended at *AT.
+/*
+ * Finds WANT in [addr, addr + len): 1 and *AT, 0, or -1: memory ended at *AT.
  */
 static int search(struct gdb_session *s, uint64_t addr, uint64_t len,
                   const struct gdb_arg *want, uint64_t *at)

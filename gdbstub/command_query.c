@@ -5,8 +5,7 @@
 
 #include "gdbstub/command.h"
 
-/* ---- what both sides can do -----------------------------------------------
- */
+/* ---- what both sides can do --------------------------------------------- */
 
 /* clang-format off */
 static const struct {
@@ -83,8 +82,7 @@ enum gdb_reply gdb_offsets(struct gdb_session *s, const struct gdb_args *args)
     return GDB_REPLY_DATA;
 }
 
-/* ---- threads: the one vCPU ------------------------------------------------
- */
+/* ---- threads: the one vCPU ---------------------------------------------- */
 
 enum gdb_reply gdb_attached(struct gdb_session *s, const struct gdb_args *args)
 {
@@ -162,8 +160,7 @@ enum gdb_reply gdb_thread_info(struct gdb_session *s,
     return GDB_REPLY_DATA;
 }
 
-/* ---- documents ------------------------------------------------------------
- */
+/* ---- documents ---------------------------------------------------------- */
 
 enum gdb_reply gdb_xfer_features(struct gdb_session *s,
                                  const struct gdb_args *args)
@@ -221,8 +218,7 @@ enum gdb_reply gdb_xfer_exec_file(struct gdb_session *s,
     return path ? gdb_put_part(s, args, path, strlen(path)) : GDB_REPLY_EMPTY;
 }
 
-/* ---- monitor --------------------------------------------------------------
- */
+/* ---- monitor ------------------------------------------------------------ */
 
 #define MONITOR_LINE_MAX 1024u
 #define MONITOR_TEXT_MAX (GDB_PACKET_MAX / 2)
@@ -248,8 +244,7 @@ enum gdb_reply gdb_monitor(struct gdb_session *s, const struct gdb_args *args)
     return shown ? GDB_REPLY_DATA : GDB_REPLY_OK;
 }
 
-/* ---- what scripts for QEMU send -------------------------------------------
- */
+/* ---- what scripts for QEMU send ----------------------------------------- */
 
 enum gdb_reply gdb_phys_query(struct gdb_session *s,
                               const struct gdb_args *args)

@@ -4,8 +4,7 @@
 
 #include "gdbstub/command.h"
 
-/* ---- why it stopped -------------------------------------------------------
- */
+/* ---- why it stopped ----------------------------------------------------- */
 
 static void put_reason(struct gdb_session *s, const struct gdb_stop *stop)
 {
@@ -75,8 +74,7 @@ enum gdb_reply gdb_why(struct gdb_session *s, const struct gdb_args *args)
     return GDB_REPLY_DATA;
 }
 
-/* ---- running --------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------ */
 
 static enum gdb_reply resume(struct gdb_session *s, struct gdb_resume *how)
 {
@@ -135,8 +133,7 @@ enum gdb_reply gdb_step_signal(struct gdb_session *s,
     return run_signal(s, GDB_STEP, args);
 }
 
-/* ---- vCont ----------------------------------------------------------------
- */
+/* ---- vCont -------------------------------------------------------------- */
 
 enum gdb_reply gdb_vcont_query(struct gdb_session *s,
                                const struct gdb_args *args)
@@ -221,8 +218,7 @@ enum gdb_reply gdb_ctrl_c(struct gdb_session *s, const struct gdb_args *args)
     return GDB_REPLY_OK;
 }
 
-/* ---- leaving and coming back ----------------------------------------------
- */
+/* ---- leaving and coming back -------------------------------------------- */
 
 enum gdb_reply gdb_detach(struct gdb_session *s, const struct gdb_args *args)
 {

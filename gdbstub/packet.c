@@ -114,8 +114,7 @@ size_t gdb_framer_feed(struct gdb_framer *f, const uint8_t *bytes, size_t len,
     return len;
 }
 
-/* ---- replies --------------------------------------------------------------
- */
+/* ---- replies ------------------------------------------------------------ */
 
 /* '#' and '$' cannot count: a run of so many is one or two shorter. */
 static size_t usable_repeats(size_t repeats)

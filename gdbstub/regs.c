@@ -20,8 +20,7 @@
 #define FX_ST    32u /* ST(0), ST(1)...: 16 bytes each */
 #define FX_XMM   160u
 
-/* ---- the rows -------------------------------------------------------------
- */
+/* ---- the rows ----------------------------------------------------------- */
 
 struct builder {
     struct gdb_layout *l;
@@ -233,8 +232,7 @@ enum gdb_layout_kind gdb_layout_for(const struct x86_state *st)
     }
 }
 
-/* ---- values ---------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------- */
 
 static uint64_t narrow(const struct x86_state *st, uint64_t linear)
 {

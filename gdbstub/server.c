@@ -51,8 +51,7 @@ static void wake(struct gdb_server *g)
     (void)n; /* full: it is awake already */
 }
 
-/* ---- out ------------------------------------------------------------------
- */
+/* ---- out ---------------------------------------------------------------- */
 
 /* Sends what it can without blocking.  With the lock. */
 static void flush_out(struct gdb_server *g)
@@ -99,8 +98,7 @@ static void send_bytes(struct gdb_server *g, const char *bytes, size_t len)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* ---- on the vCPU's thread -------------------------------------------------
- */
+/* ---- on the vCPU's thread ----------------------------------------------- */
 
 struct packet_call {
     struct gdb_server *g;
@@ -217,8 +215,7 @@ static int end_guest(struct debug *d, void *arg)
     return 0;
 }
 
-/* ---- the client -----------------------------------------------------------
- */
+/* ---- the client --------------------------------------------------------- */
 
 static void adopt(struct gdb_server *g, int in_fd, int out_fd)
 {
@@ -345,8 +342,7 @@ static void read_client(struct gdb_server *g)
     }
 }
 
-/* ---- the thread -----------------------------------------------------------
- */
+/* ---- the thread --------------------------------------------------------- */
 
 static bool has_out(struct gdb_server *g)
 {
@@ -412,8 +408,7 @@ static void flush_last(struct gdb_server *g)
         flush_out(g);
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life --------------------------------------------------------------- */
 
 static int start(struct gdb_server *g, const char *where)
 {

@@ -19,8 +19,7 @@ struct gdb_vm_point {
     uint8_t code[];
 };
 
-/* ---- decoding -------------------------------------------------------------
- */
+/* ---- decoding ----------------------------------------------------------- */
 
 static void forget_programs(struct gdb_vm_point *p)
 {
@@ -58,8 +57,7 @@ static bool decode(struct gdb_vm_point *p, char *why, size_t len)
     return ok;
 }
 
-/* ---- hits -----------------------------------------------------------------
- */
+/* ---- hits --------------------------------------------------------------- */
 
 /* What an expression sees: the CPU at the hit, which is amid a run. */
 struct hit {
@@ -143,8 +141,7 @@ static void run_commands(void *opaque, struct debug *d,
         (void)gdb_agent_run(p->command[i], &h.env, &value);
 }
 
-/* ---- the set --------------------------------------------------------------
- */
+/* ---- the set ------------------------------------------------------------ */
 
 static struct gdb_vm_point **find(struct gdb_points *s,
                                   enum gdb_point_kind kind, uint64_t addr,

@@ -35,8 +35,7 @@ struct gdb_vm {
     struct exec_file exec_file;
 };
 
-/* ---- registers ------------------------------------------------------------
- */
+/* ---- registers ---------------------------------------------------------- */
 
 static enum run_next note_vector(void *opaque, const struct vm_exit *e,
                                  uint64_t ns)
@@ -148,8 +147,7 @@ static int set_pc(void *opaque, uint64_t linear)
     return write_back(t);
 }
 
-/* ---- memory ---------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------- */
 
 static size_t read_mem(void *opaque, uint64_t addr, void *buf, size_t len,
                        bool phys)
@@ -186,8 +184,7 @@ static const char *memory_map(void *opaque)
                : narrow;
 }
 
-/* ---- stop points ----------------------------------------------------------
- */
+/* ---- stop points -------------------------------------------------------- */
 
 static int point_insert(void *opaque, const struct gdb_point *p, char *why,
                         size_t len)
@@ -207,8 +204,7 @@ static void point_remove_all(void *opaque, bool keep)
     gdb_points_remove_all(&((struct gdb_vm *)opaque)->points, keep);
 }
 
-/* ---- running --------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------ */
 
 static int resume(void *opaque, const struct gdb_resume *from)
 {
@@ -338,8 +334,7 @@ static int kill_guest(void *opaque, bool for_good)
     return 0;
 }
 
-/* ---- for people -----------------------------------------------------------
- */
+/* ---- for people --------------------------------------------------------- */
 
 static bool monitor(void *opaque, const char *line, struct strbuf *out)
 {
@@ -392,8 +387,7 @@ static int64_t load_offset(void *opaque)
     return symbols_delta(((struct gdb_vm *)opaque)->ctx.sym);
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life --------------------------------------------------------------- */
 
 static const struct gdb_target_ops ops = {
     .describe = describe,

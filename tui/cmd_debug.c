@@ -169,8 +169,7 @@ static int session_open(struct session *s, struct cli *cli)
     return status;
 }
 
-/* ---- the screen ------------------------------------------------------------
- */
+/* ---- the screen --------------------------------------------------------- */
 
 struct screen_thread {
     struct screen_config cfg;

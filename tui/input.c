@@ -216,8 +216,7 @@ static void complete(struct screen *sc)
         list_completions(sc);
 }
 
-/* ---- typing to the guest
- * ---------------------------------------------------------------- */
+/* ---- typing to the guest ------------------------------------------------ */
 
 struct typed {
     struct chardev *chr;

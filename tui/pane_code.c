@@ -124,8 +124,7 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
     follow_processor(p, ctx, rip, here, rows / 3);
 }
 
-/* ---- source
- * ----------------------------------------------------------------------- */
+/* ---- source ------------------------------------------------------------- */
 
 #define SOURCE_AROUND 2000 /* lines before and after; files may be long */
 #define SOURCE_ABOVE  4    /* of them in sight, above the current one */
@@ -202,8 +201,7 @@ void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
     follow_processor(p, ctx, x86_linear_rip(&st), here, SOURCE_ABOVE);
 }
 
-/* ---- the processor in 28 columns
- * ---------------------------------------------- */
+/* ---- the processor in 28 columns ---------------------------------------- */
 
 static void add_pair(struct pane *p, struct command_ctx *ctx,
                      const struct x86_state *st, unsigned a, unsigned b,

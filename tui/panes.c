@@ -96,8 +96,7 @@ void pane_show(struct pane *p, const struct pane_class *class)
     p->area = area;
 }
 
-/* ---- where the pane was
- * ------------------------------------------------------ */
+/* ---- where the pane was ------------------------------------------------- */
 
 void pane_go(struct pane *p, const char *arg)
 {
@@ -156,8 +155,7 @@ bool pane_forward(struct pane *p)
     return move_in_history(p, 1);
 }
 
-/* ---- the word under the cursor
- * -------------------------------------------------- */
+/* ---- the word under the cursor ------------------------------------------ */
 
 /* The N-th word of TEXT, its bytes in *LEN; NULL: there are not so many. */
 static const char *nth_word(const char *text, unsigned n, size_t *len)
@@ -197,8 +195,7 @@ void pane_move_word(struct pane *p, int by)
         p->word += (unsigned)by;
 }
 
-/* ---- content
- * ------------------------------------------------------------------ */
+/* ---- content ------------------------------------------------------------ */
 
 struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
 {
@@ -319,8 +316,7 @@ void pane_refresh(struct pane *p, struct command_ctx *ctx)
         p->cursor = p->lines ? p->lines - 1 : 0;
 }
 
-/* ---- drawing
- * -------------------------------------------------------------------- */
+/* ---- drawing ------------------------------------------------------------ */
 
 static void draw_title(const struct pane *p, struct surface *s, bool focus)
 {

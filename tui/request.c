@@ -30,8 +30,7 @@ static const struct {
     {TERM_F1 + 10, request_step},    /* F11 */
 };
 
-/* ---- running
- * --------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 static void request_step(struct screen *sc)
 {
@@ -114,8 +113,7 @@ static void request_break(struct screen *sc)
                       : "breakpoint removed");
 }
 
-/* ---- moving
- * ------------------------------------------------------------------------ */
+/* ---- moving ------------------------------------------------------------- */
 
 static void request_next_pane(struct screen *sc)
 {
@@ -355,8 +353,7 @@ static void request_quit(struct screen *sc)
     sc->quit = true;
 }
 
-/* ---- the input line
- * ------------------------------------------------------------------ */
+/* ---- the input line ----------------------------------------------------- */
 
 static void request_go(struct screen *sc)
 {
@@ -394,9 +391,7 @@ static void request_again(struct screen *sc)
     input_search(sc);
 }
 
-/* ---- dispatch
- * ---------------------------------------------------------------------------
- */
+/* ---- dispatch ----------------------------------------------------------- */
 
 /* The pane under the mouse gets the keys; the row of it that is meant. */
 static struct pane *pane_at_mouse(struct screen *sc, size_t *row)

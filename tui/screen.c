@@ -29,8 +29,7 @@ struct pane *screen_focus(struct screen *sc)
     return &sc->pane[sc->focus];
 }
 
-/* ---- looking at the machine
- * --------------------------------------------------- */
+/* ---- looking at the machine --------------------------------------------- */
 
 /* One byte of the guest's serial output, as lines of text. */
 static void guest_byte(struct pane *p, char c)
@@ -118,8 +117,7 @@ void screen_refresh(struct screen *sc)
     debug_server_call(sc->srv, look, sc);
 }
 
-/* ---- painting
- * ------------------------------------------------------------------ */
+/* ---- painting ----------------------------------------------------------- */
 
 static void paint_status(struct screen *sc)
 {
@@ -213,8 +211,7 @@ static void paint(struct screen *sc)
         record_frame(sc->record, &sc->surface, sc->theme);
 }
 
-/* ---- running
- * -------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 /* On the vCPU's thread. */
 static void on_stop(void *opaque, const struct debug_stop *stop)

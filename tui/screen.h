@@ -98,8 +98,7 @@ struct screen_config {
 /* Until the user leaves.  Not on the vCPU's thread. */
 void screen_run(const struct screen_config *cfg);
 
-/* ---- within tui/
- * ------------------------------------------------------------- */
+/* ---- within tui/ -------------------------------------------------------- */
 
 /* Chooses and places the panes for the terminal's size. */
 void layout_apply(struct screen *sc);
@@ -132,7 +131,8 @@ void popup_paint(struct screen *sc);
 /* explain.c: what is under the cursor. */
 void explain_cursor(struct screen *sc);
 
-/* layout.c: the focused pane changes places with the next, or the one before.
+/*
+ * layout.c: the focused pane changes places with the next, or the one before.
  */
 void layout_move(struct screen *sc, int by);
 /* What the panes show now is what is wanted for this size. */
@@ -148,7 +148,8 @@ int layout_read(struct screen *sc, FILE *file);
 
 /* follow.c: on the vCPU's thread, when the guest has stopped. */
 void follow_stop(struct screen *sc);
-/* The panes are another size's: what the stop brought forward has to be, anew.
+/*
+ * The panes are another size's: what the stop brought forward has to be, anew.
  */
 void follow_resized(struct screen *sc);
 /* What place I shows when no stop has brought anything forward there. */

@@ -14,8 +14,7 @@
 #include "vmm/host/hostio.h"
 #include "vmm/host/terminal.h"
 
-/* ---- signals: the machine stops, reports, and only then dies of it --------
- */
+/* ---- signals: the machine stops, reports, and only then dies of it ------ */
 
 static struct vm *signalled_vm; /* handlers have no argument of ours */
 static volatile sig_atomic_t signal_taken;

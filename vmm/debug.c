@@ -9,8 +9,7 @@
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
-/* ---- one leg: arm, run, look ----------------------------------------------
- */
+/* ---- one leg: arm, run, look -------------------------------------------- */
 
 /* What a leg ended in. */
 enum leg {
@@ -68,7 +67,8 @@ static void say_mode(struct debug *d, const struct x86_state *st)
              (unsigned long long)s->linear_rip);
 }
 
-/* "catchpoint 1: #PF by 0x400005, address 0: read by user", which fits a line
+/*
+ * "catchpoint 1: #PF by 0x400005, address 0: read by user", which fits a line
  */
 static void say_exception(struct debug_stop *s)
 {
@@ -349,8 +349,7 @@ static enum leg free_leg(struct debug *d, uint64_t stop_icount, int *err)
     return leg;
 }
 
-/* ---- the kinds of run ------------------------------------------------------
- */
+/* ---- the kinds of run --------------------------------------------------- */
 
 static bool insn_here(struct debug *d, struct x86_state *st,
                       struct x86_insn *insn)
@@ -499,8 +498,7 @@ void debug_rearm(struct debug *d)
     vm_set_debug(d->vm, &ctl);
 }
 
-/* ---- the rest --------------------------------------------------------------
- */
+/* ---- the rest ----------------------------------------------------------- */
 
 const struct exit_lap *debug_lap(const struct debug *d)
 {

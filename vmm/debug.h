@@ -15,8 +15,7 @@
 
 struct debug;
 
-/* ---- stop points ----------------------------------------------------------
- */
+/* ---- stop points -------------------------------------------------------- */
 
 enum debug_point_kind {
     DEBUG_POINT_LINEAR, /* execution at a linear address */
@@ -76,8 +75,7 @@ struct debug_point *debug_find(struct debug *d, int id);
 /* The N-th point in order of id; NULL past the last. */
 struct debug_point *debug_nth(struct debug *d, size_t n);
 
-/* ---- running --------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------ */
 
 enum debug_run_kind {
     DEBUG_RUN_CONTINUE,

@@ -33,8 +33,7 @@ static check_fn *const functions[DEBUG_CHECK_COUNT] = {
     [DEBUG_CHECK_HLT] = check_hlt,
 };
 
-/* ---- the checks -------------------------------------------------------------
- */
+/* ---- the checks --------------------------------------------------------- */
 
 /* Does a block hold one of the bytes that a write at GLA may touch? */
 static bool has_run(struct debug *d, uint64_t gla)
@@ -104,8 +103,7 @@ bool debug_checks_see(struct debug *d, const struct vm_exit *e)
     return false;
 }
 
-/* ---- switching them ---------------------------------------------------------
- */
+/* ---- switching them ----------------------------------------------------- */
 
 /* Of the write just below the range: is it a push? */
 static bool is_overflow(void *opaque, struct debug *d,

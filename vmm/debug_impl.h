@@ -56,15 +56,13 @@ struct debug {
 
 #define GOAL_ID (-1) /* stands for the internal breakpoint */
 
-/* ---- debug_check.c --------------------------------------------------------
- */
+/* ---- debug_check.c ------------------------------------------------------ */
 
 void debug_checks_init(struct debug *d);
 /* True: a check found something in this exit. */
 bool debug_checks_see(struct debug *d, const struct vm_exit *e);
 
-/* ---- debug_points.c -------------------------------------------------------
- */
+/* ---- debug_points.c ----------------------------------------------------- */
 
 uint64_t debug_stack_linear(const struct x86_state *st);
 /* Counts a hit of P; true if it stops the guest. */

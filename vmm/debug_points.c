@@ -9,8 +9,7 @@
 
 #include "vmm/debug_impl.h"
 
-/* ---- points ---------------------------------------------------------------
- */
+/* ---- points ------------------------------------------------------------- */
 
 void debug_point_init(struct debug_point *p, enum debug_point_kind kind,
                       uint64_t addr)
@@ -110,8 +109,7 @@ void debug_remove_owner(struct debug *d, const void *owner)
             remove_at(d, i);
 }
 
-/* ---- hits -----------------------------------------------------------------
- */
+/* ---- hits --------------------------------------------------------------- */
 
 uint64_t debug_stack_linear(const struct x86_state *st)
 {
@@ -270,8 +268,7 @@ enum run_next debug_see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
     return RUN_AGAIN;
 }
 
-/* ---- as the accelerator has them ------------------------------------------
- */
+/* ---- as the accelerator has them ---------------------------------------- */
 
 static uint64_t exec_address(const struct debug *d, const struct debug_point *p)
 {

@@ -24,6 +24,7 @@ struct debug_client {
     struct debug_client *next;
 };
 
+/* Serves D, which it borrows, to any number of clients.  0 or -errno. */
 int debug_server_create(struct debug_server **out, struct debug *d);
 void debug_server_destroy(struct debug_server *srv);
 

@@ -248,8 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- mutation by packets --------------------------------------------------
- */
+/* ---- mutation by packets ------------------------------------------------ */
 
 /* libFuzzer's own; not there in a program that only replays. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)

@@ -219,8 +219,7 @@ static void test_commands(void **state)
     strbuf_fini(&out);
 }
 
-/* ---- the server ------------------------------------------------------------
- */
+/* ---- the server --------------------------------------------------------- */
 
 struct watcher {
     struct debug_server *srv;

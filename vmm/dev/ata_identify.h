@@ -1,4 +1,5 @@
-/* The 256 words that IDENTIFY DEVICE answers with.  Internal to ata_command.c.
+/*
+ * The 256 words that IDENTIFY DEVICE answers with.  Internal to ata_command.c.
  */
 #ifndef VMM_DEV_ATA_IDENTIFY_H
 #define VMM_DEV_ATA_IDENTIFY_H

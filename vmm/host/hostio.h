@@ -15,7 +15,8 @@ struct hostio;
 
 typedef void hostio_fn(void *opaque, int fd);
 
-/* KICK is called from the helper thread when some descriptor is ready. */
+/* KICK is called from the helper thread when some descriptor is ready.  0 or
+ * -errno. */
 int hostio_create(struct hostio **out, void (*kick)(void *opaque),
                   void *opaque);
 /* Ends the helper thread: KICK is not called any more. */

@@ -62,8 +62,7 @@ static void memory_size(struct machine *m, struct bios_frame *f)
     bios_set16(&f->eax, bios_get16(m, 0x413));
 }
 
-/* ---- INT 14h: serial lines ------------------------------------------------
- */
+/* ---- INT 14h: serial lines ---------------------------------------------- */
 
 #define LSR_DR   BIT(0)
 #define LSR_THRE BIT(5)
@@ -219,8 +218,7 @@ static void system_services(struct machine *m, struct bios_frame *f)
         not_supported(m, f);
 }
 
-/* ---- INT 19h: boot once more ----------------------------------------------
- */
+/* ---- INT 19h: boot once more -------------------------------------------- */
 
 static void bootstrap(struct machine *m, struct bios_frame *f)
 {
@@ -229,8 +227,7 @@ static void bootstrap(struct machine *m, struct bios_frame *f)
     bios_set_flag(f, BIOS_CF, !m->disk[0] || boot_disk(m, &unused) != 0);
 }
 
-/* ---- INT 1Ah: time ----------------------------------------------------------
- */
+/* ---- INT 1Ah: time ------------------------------------------------------ */
 
 static unsigned cmos(struct machine *m, unsigned index)
 {
@@ -267,8 +264,7 @@ static void time_of_day(struct machine *m, struct bios_frame *f)
     }
 }
 
-/* ---- dispatch
- * ---------------------------------------------------------------- */
+/* ---- dispatch ----------------------------------------------------------- */
 
 void bios_call(void *opaque, unsigned vector, struct bios_frame *f)
 {

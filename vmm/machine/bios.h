@@ -19,8 +19,7 @@ void bios_keyboard(struct machine *m, struct bios_frame *f); /* INT 16h */
 /* The machine code for ROM, and the vectors in front of it. */
 extern const uint8_t bios_rom[], bios_rom_end[];
 
-/* ---- for the services -----------------------------------------------------
- */
+/* ---- for the services --------------------------------------------------- */
 
 #define BIOS_CF BIT(0)
 #define BIOS_ZF BIT(6)

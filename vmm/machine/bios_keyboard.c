@@ -44,8 +44,7 @@ static const struct modifier modifiers[] = {
 static const struct modifier locks[] = {
     {0x46, BIT(4)}, {0x45, NUM_LOCK}, {0x3a, CAPS}};
 
-/* ---- the buffer ------------------------------------------------------------
- */
+/* ---- the buffer --------------------------------------------------------- */
 
 static unsigned next(const struct machine *m, unsigned at)
 {
@@ -78,8 +77,7 @@ static bool peek(const struct machine *m, unsigned *key)
     return true;
 }
 
-/* ---- INT 09h ----------------------------------------------------------------
- */
+/* ---- INT 09h ------------------------------------------------------------ */
 
 /* True: SCANCODE was a modifier's or a lock's. */
 static bool handle_modifier(struct machine *m, unsigned scancode, bool released)
@@ -170,8 +168,7 @@ static void take_delayed(struct machine *m)
         take_scancode(m);
 }
 
-/* ---- INT 16h ----------------------------------------------------------------
- */
+/* ---- INT 16h ------------------------------------------------------------ */
 
 void bios_keyboard(struct machine *m, struct bios_frame *f)
 {

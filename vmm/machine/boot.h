@@ -54,7 +54,8 @@ uint16_t boot_u16(const struct boot_image *image, size_t at);
 uint32_t boot_u32(const struct boot_image *image, size_t at);
 uint64_t boot_u64(const struct boot_image *image, size_t at);
 
-/* Protected mode, flat 32-bit segments of the GDT in ROM, IF = 0, paging off.
+/*
+ * Protected mode, flat 32-bit segments of the GDT in ROM, IF = 0, paging off.
  */
 void boot_state_flat(struct x86_state *st, uint32_t entry);
 /* Real mode at 0:7C00h, DL = DRIVE, IF = 1. */

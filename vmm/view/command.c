@@ -89,8 +89,7 @@ void command_ctx_fini(struct command_ctx *ctx)
     ctx->sym = NULL;
 }
 
-/* ---- finding ----------------------------------------------------------------
- */
+/* ---- finding ------------------------------------------------------------ */
 
 struct found {
     const struct command *command;
@@ -158,8 +157,7 @@ static void find(struct found *f, const char *word)
         f->command = NULL;
 }
 
-/* ---- running ----------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------ */
 
 static int split(char *line, char **argv)
 {
@@ -216,8 +214,7 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
     return f.command->fn(ctx, argc, argv, out);
 }
 
-/* ---- completion -------------------------------------------------------------
- */
+/* ---- completion --------------------------------------------------------- */
 
 /* The N-th name of a command or view that starts with WORD. */
 static const char *complete_name(const char *word, size_t n)

@@ -20,7 +20,8 @@ struct command_ctx {
     bool utf8;              /* whoever reads it can show more than ASCII */
     bool may_run;           /* false in gdb's monitor: gdb resumes the guest */
     bool quit;              /* the user wants to leave */
-    /* Runs the guest in the background instead; NULL: debug_run().  0, -errno
+    /*
+     * Runs the guest in the background instead; NULL: debug_run().  0, -errno
      */
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;

@@ -128,8 +128,7 @@ void doc_mark(struct doc *doc, enum doc_mark mark)
     doc->item[doc->items - 1].mark = mark;
 }
 
-/* ---- text ------------------------------------------------------------------
- */
+/* ---- text --------------------------------------------------------------- */
 
 struct writer {
     void (*line)(void *opaque, const struct doc_line *l);
@@ -353,8 +352,7 @@ void doc_text(const struct doc *doc, struct strbuf *out)
     doc_lines(doc, add_line, out);
 }
 
-/* ---- JSON ------------------------------------------------------------------
- */
+/* ---- JSON --------------------------------------------------------------- */
 
 static void json_string(struct strbuf *out, const char *text)
 {

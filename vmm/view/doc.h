@@ -91,7 +91,8 @@ void doc_lines(const struct doc *doc,
                void (*line)(void *opaque, const struct doc_line *l),
                void *opaque);
 void doc_text(const struct doc *doc, struct strbuf *out);
-/* One object: {"view": title, field: ..., table: [{column: ...}], "notes": []}
+/*
+ * One object: {"view": title, field: ..., table: [{column: ...}], "notes": []}
  */
 void doc_json(const struct doc *doc, struct strbuf *out);
 /*

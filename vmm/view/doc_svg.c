@@ -56,8 +56,7 @@ static const char style[] =
     ".arrow{stroke:#9aa5b1}.tip{fill:#9aa5b1}}\n"
     "</style>\n";
 
-/* ---- pieces ----------------------------------------------------------------
- */
+/* ---- pieces ------------------------------------------------------------- */
 
 static void put_escaped(struct strbuf *out, const char *text)
 {
@@ -190,8 +189,7 @@ static size_t column_named(const struct doc_columns *c, const char *name)
     return i;
 }
 
-/* ---- fields and notes ------------------------------------------------------
- */
+/* ---- fields and notes --------------------------------------------------- */
 
 static size_t draw_fields(struct svg *s, size_t at, double x, double *bottom)
 {
@@ -220,8 +218,7 @@ static size_t draw_note(struct svg *s, size_t at)
     return at + 1;
 }
 
-/* ---- tables ----------------------------------------------------------------
- */
+/* ---- tables ------------------------------------------------------------- */
 
 #define BAR_W 160.0 /* of a share of 1 */
 
@@ -359,8 +356,7 @@ static void draw_strip(struct svg *s, size_t at, const struct doc_columns *c)
     s->y += LINE_H + 52;
 }
 
-/* ---- a chain of tables -----------------------------------------------------
- */
+/* ---- a chain of tables -------------------------------------------------- */
 
 #define LINK_W   172.0
 #define LINK_H   176.0
@@ -431,8 +427,7 @@ static size_t draw_chain(struct svg *s, size_t at, const struct doc_columns *c)
     return at;
 }
 
-/* ---- a grid of references --------------------------------------------------
- */
+/* ---- a grid of references ----------------------------------------------- */
 
 #define CELL_H 30.0
 
@@ -480,8 +475,7 @@ static void draw_grid(struct svg *s, size_t at, const struct doc_columns *c)
     }
 }
 
-/* ---- the whole -------------------------------------------------------------
- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static size_t draw_item(struct svg *s, size_t at)
 {

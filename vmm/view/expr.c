@@ -54,8 +54,7 @@ static bool accept(struct parser *p, const char *token)
     return true;
 }
 
-/* ---- registers ------------------------------------------------------------
- */
+/* ---- registers ---------------------------------------------------------- */
 
 enum reg_kind { REG_GPR, REG_SEG, REG_FIELD };
 
@@ -160,8 +159,7 @@ bool expr_set_register(struct x86_state *st, const char *name, uint64_t value)
     return true;
 }
 
-/* ---- primaries ------------------------------------------------------------
- */
+/* ---- primaries ---------------------------------------------------------- */
 
 static bool is_word(char c)
 {
@@ -327,8 +325,7 @@ static uint64_t parse_unary(struct parser *p)
     return value;
 }
 
-/* ---- binary operators ------------------------------------------------------
- */
+/* ---- binary operators --------------------------------------------------- */
 
 static uint64_t op_add(uint64_t a, uint64_t b)
 {

@@ -95,8 +95,7 @@ void page_runs_free(struct page_runs *runs)
     *runs = (struct page_runs){0};
 }
 
-/* ---- comparing ------------------------------------------------------------
- */
+/* ---- comparing ---------------------------------------------------------- */
 
 struct sweep {
     const struct page_runs *list;

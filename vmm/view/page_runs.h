@@ -44,8 +44,7 @@ void page_runs_collect(struct page_runs *runs, const struct x86_paging *pg,
                        const struct x86_phys *phys, struct page_filter filter);
 void page_runs_free(struct page_runs *runs);
 
-/* ---- two of them compared -------------------------------------------------
- */
+/* ---- two of them compared ----------------------------------------------- */
 
 enum page_change { PAGE_SAME, PAGE_NEW, PAGE_GONE, PAGE_CHANGED };
 

@@ -103,8 +103,7 @@ static int load_elf(struct symbols *s, const char *path)
     return collect(s);
 }
 
-/* ---- lists: System.map, /proc/kallsyms, nm --------------------------------
- */
+/* ---- lists: System.map, /proc/kallsyms, nm ------------------------------ */
 
 /* "c1000000 T _text", with a tab and "[module]" in kallsyms.  Cuts the name
  * out of LINE; false: no such line. */

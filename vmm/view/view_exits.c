@@ -77,8 +77,7 @@ static void cell_share(const struct view_ctx *ctx, struct doc *doc,
     strbuf_fini(&sb);
 }
 
-/* ---- by reason ------------------------------------------------------------
- */
+/* ---- by reason ---------------------------------------------------------- */
 
 struct kind_order {
     unsigned kind[VM_EXIT_COUNT];
@@ -228,8 +227,7 @@ static void put_kernel(const struct view_ctx *ctx, struct doc *doc)
     free(stats);
 }
 
-/* ---- what a port, page or number is ---------------------------------------
- */
+/* ---- what a port, page or number is ------------------------------------- */
 
 /* The chip or name behind a detail, or "". */
 static void owner_text(const struct view_ctx *ctx, const struct exit_detail *d,
@@ -314,8 +312,7 @@ static size_t merge_places(struct exit_detail *list, size_t n)
     return kept;
 }
 
-/* ---- by port, MSR, page, vector -------------------------------------------
- */
+/* ---- by port, MSR, page, vector ----------------------------------------- */
 
 static void put_times(struct doc *doc, const struct exit_detail *d)
 {
@@ -351,8 +348,7 @@ static void put_whats(const struct view_ctx *ctx, const struct exit_stats *s,
     free(list);
 }
 
-/* ---- by place --------------------------------------------------------------
- */
+/* ---- by place ----------------------------------------------------------- */
 
 static void put_place(const struct view_ctx *ctx, const struct exit_detail *d,
                       uint64_t total, struct doc *doc)

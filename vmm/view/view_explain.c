@@ -19,8 +19,7 @@
 #include "vmm/x86/paging.h"
 #include "vmm/x86/text.h"
 
-/* ---- rows of the table ------------------------------------------------------
- */
+/* ---- rows of the table -------------------------------------------------- */
 
 static bool value_of_topic(const struct view_ctx *ctx, enum explain_topic topic,
                            uint64_t *value)
@@ -119,9 +118,7 @@ static bool put_topic(const struct view_ctx *ctx, struct doc *doc,
     return true;
 }
 
-/* ---- why a page faulted
- * ------------------------------------------------------
- */
+/* ---- why a page faulted ------------------------------------------------- */
 
 /* clang-format off */
 static const char *const blame[] = {
@@ -245,9 +242,7 @@ static bool explain_fault(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- what an instruction is
- * --------------------------------------------------
- */
+/* ---- what an instruction is --------------------------------------------- */
 
 /* What the translator made of the instruction at GLA. */
 static void put_translation(const struct view_ctx *ctx, uint64_t gla,
@@ -308,9 +303,7 @@ static bool explain_insn(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- ports, MSRs, vectors, exits
- * ----------------------------------------------
- */
+/* ---- ports, MSRs, vectors, exits ---------------------------------------- */
 
 /* A number that the table may know. */
 static bool explain_number(const struct view_ctx *ctx, int argc, char **argv,
@@ -457,9 +450,7 @@ static bool explain_device(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- entries and addresses
- * ----------------------------------------------------
- */
+/* ---- entries and addresses ---------------------------------------------- */
 
 /* VALUE in hexadecimal, as tables show it. */
 static bool explain_entry(const struct view_ctx *ctx, int argc, char **argv,
@@ -525,9 +516,7 @@ static bool explain_address(const struct view_ctx *ctx, int argc, char **argv,
     return put_address(ctx, at, doc);
 }
 
-/* ---- a triple fault, told as a story
- * ------------------------------------------
- */
+/* ---- a triple fault, told as a story ------------------------------------ */
 
 static void tell_cause(const struct view_ctx *ctx, const struct fault_cause *c,
                        unsigned nth, struct doc *doc)
@@ -602,9 +591,7 @@ static bool explain_triple(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- which of them
- * ------------------------------------------------------------
- */
+/* ---- which of them ------------------------------------------------------ */
 
 static const struct {
     const char *name;

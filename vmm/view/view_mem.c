@@ -89,8 +89,7 @@ bool view_disasm(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- memory ----------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------- */
 
 #define ROW_BYTES 16u
 #define ROWS_KEPT 256u /* so many are compared with the last stop */
@@ -248,8 +247,7 @@ bool view_memory(const struct view_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* ---- the stack -------------------------------------------------------------
- */
+/* ---- the stack ---------------------------------------------------------- */
 
 /* A printable string at GLA, or "". */
 static void string_at(const struct view_ctx *ctx, uint64_t gla, char *buf,

@@ -21,8 +21,7 @@ struct grid {
     uint64_t step; /* of n.refs: this one is being done */
 };
 
-/* ---- what is asked for -----------------------------------------------------
- */
+/* ---- what is asked for -------------------------------------------------- */
 
 static bool page_word(const char *word, unsigned *shift)
 {
@@ -64,8 +63,7 @@ static bool parse(struct grid *g, const struct view_ctx *ctx, int argc,
     return true;
 }
 
-/* ---- the grid --------------------------------------------------------------
- */
+/* ---- the grid ----------------------------------------------------------- */
 
 static void put_columns(const struct grid *g)
 {

@@ -29,8 +29,7 @@ struct shadow {
     struct bt_shadow_view view;  /* if real */
 };
 
-/* ---- what the shadow may be ------------------------------------------------
- */
+/* ---- what the shadow may be --------------------------------------------- */
 
 static struct rights guest_rights(const struct shadow *s)
 {
@@ -78,8 +77,7 @@ static struct rights policy(const struct shadow *s, const char **why)
     return r;
 }
 
-/* ---- side by side ----------------------------------------------------------
- */
+/* ---- side by side ------------------------------------------------------- */
 
 /* A star marks what differs from the guest's own entry. */
 static void put_bit(struct doc *doc, bool present, bool value, bool guest)
@@ -169,8 +167,7 @@ static void put_entries(const struct shadow *s)
     doc_note(s->doc, "has real ones and counts what they cost.");
 }
 
-/* ---- the bill --------------------------------------------------------------
- */
+/* ---- the bill ----------------------------------------------------------- */
 
 static void put_costs(const struct shadow *s)
 {

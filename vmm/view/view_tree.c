@@ -34,8 +34,7 @@ struct tree {
 
 static const char bit_letters[] = "wuxgad"; /* in the order of page_bits */
 
-/* ---- what is asked for -----------------------------------------------------
- */
+/* ---- what is asked for -------------------------------------------------- */
 
 /* "w", "!d" */
 static bool filter_word(struct tree *t, const char *word)
@@ -133,8 +132,7 @@ static void put_link(const struct tree *t, uint64_t first, uint64_t last,
     doc_link(t->doc, "%s", text);
 }
 
-/* ---- rows ------------------------------------------------------------------
- */
+/* ---- rows --------------------------------------------------------------- */
 
 static void put_size(struct doc *doc, uint64_t bytes)
 {
@@ -274,8 +272,7 @@ static void put_run(void *opaque, const struct page_run *r,
         put_tables(t, r);
 }
 
-/* ---- the views -------------------------------------------------------------
- */
+/* ---- the views ---------------------------------------------------------- */
 
 static bool tree_init(struct tree *t, const struct view_ctx *ctx,
                       struct doc *doc, struct x86_state *st)

@@ -31,8 +31,7 @@ struct walk {
     uint64_t step;
 };
 
-/* ---- whose access ----------------------------------------------------------
- */
+/* ---- whose access ------------------------------------------------------- */
 
 /* The error code of the page fault of GLA that the guest has stopped at. */
 static bool fault_at_hand(const struct view_ctx *ctx,
@@ -103,8 +102,7 @@ static bool parse(struct walk *v, const struct view_ctx *ctx, int argc,
     return true;
 }
 
-/* ---- what the walk is of ---------------------------------------------------
- */
+/* ---- what the walk is of ------------------------------------------------ */
 
 static void put_binary(struct doc *doc, uint64_t value, unsigned bits)
 {
@@ -222,10 +220,10 @@ static void put_steps(const struct walk *v)
         put_step(v, i);
 }
 
-/* ---- how it ends -----------------------------------------------------------
- */
+/* ---- how it ends -------------------------------------------------------- */
 
-/* The first entry on the way in which BIT is VALUE; the last if there is none.
+/*
+ * The first entry on the way in which BIT is VALUE; the last if there is none.
  */
 static const struct x86_walk_step *guilty(const struct x86_walk *w,
                                           uint64_t bit, bool value)
@@ -313,8 +311,7 @@ static void put_result(const struct walk *v)
                w->steps + (v->paging.mode != X86_PAGING_PAE));
 }
 
-/* ---- one reference ---------------------------------------------------------
- */
+/* ---- one reference ------------------------------------------------------ */
 
 static const char *means_of(const struct walk *v, const struct x86_walk_step *s,
                             bool leaf, char *buf, size_t len)

@@ -214,8 +214,7 @@ static void make_kludge(uint8_t image[4096])
     put(image, 92, 0x100200, 4); /* entry */
 }
 
-/* ---- entry states ---------------------------------------------------------
- */
+/* ---- entry states ------------------------------------------------------- */
 
 static void expect_flat(const struct x86_state *st, uint64_t entry)
 {
@@ -541,8 +540,7 @@ static void test_files(void **state)
     machine_destroy(m);
 }
 
-/* ---- random damage --------------------------------------------------------
- */
+/* ---- random damage ------------------------------------------------------ */
 
 static uint32_t next_random(uint32_t *seed)
 {

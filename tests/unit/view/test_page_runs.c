@@ -78,8 +78,7 @@ static void test_both_halves_of_long_mode(void **state)
     page_runs_free(&r);
 }
 
-/* ---- comparing ------------------------------------------------------------
- */
+/* ---- comparing ---------------------------------------------------------- */
 
 struct seen {
     struct page_run run[16];

@@ -235,8 +235,7 @@ unsigned emu_opsize(const struct emu *emu);
 /* A handler of one mnemonic.  False: emu->fault is set. */
 typedef bool emu_handler(struct emu *emu);
 
-/* ---- implemented in sys_*.c, used by emu_*.c ------------------------------
- */
+/* ---- implemented in sys_*.c, used by emu_*.c ---------------------------- */
 
 /*
  * Loads a segment register with all checks (SDM vol. 3A 5.5 to 5.7), real and

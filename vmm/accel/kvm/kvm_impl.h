@@ -58,7 +58,8 @@ struct kvm_accel {
 
     uint64_t cr8, apic_base; /* as they went in at the last entry */
 
-    /* The kernel's interrupt controllers as they were made: what RESET means.
+    /*
+     * The kernel's interrupt controllers as they were made: what RESET means.
      */
     struct kvm_irqchip chip_reset[3];
     struct kvm_lapic_state lapic_reset;

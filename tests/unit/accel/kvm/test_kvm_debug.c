@@ -408,8 +408,7 @@ static void the_guest_keeps_its_registers_meanwhile(void **unused)
     guest_fini(&g);
 }
 
-/* ---- on the way into handlers ---------------------------------------------
- */
+/* ---- on the way into handlers ------------------------------------------- */
 
 static void a_step_into_a_fault_ends_in_its_handler(void **unused)
 {
