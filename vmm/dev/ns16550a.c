@@ -355,10 +355,14 @@ static uint8_t lsr_now(const struct ns16550a *u)
 
     if (u->count)
         lsr |= LSR_DR;
-    if (fifos_on(u))
-        for (unsigned i = 0; i < u->count; i++)
-            if (u->fifo_lsr[(u->head + i) % FIFO_SIZE])
-                lsr |= LSR_FIFO_ERROR;
+    if (!fifos_on(u))
+        return lsr;
+    /* Reading LSR clears it, unless bytes behind the next have errors too. */
+    if (lsr & LSR_BI)
+        lsr |= LSR_FIFO_ERROR;
+    for (unsigned i = 0; i < u->count; i++)
+        if (u->fifo_lsr[(u->head + i) % FIFO_SIZE])
+            lsr |= LSR_FIFO_ERROR;
     return lsr;
 }
 
