@@ -2,6 +2,7 @@
 #
 #   $(BUILD)/guests/teach.elf   the teaching kernel, multiboot, with symbols
 #   $(BUILD)/guests/teach.img   the same as a disk image with a boot sector
+#   $(BUILD)/guests/ports.img   a boot sector in real mode, and what exits it has
 
 TEACH       := labs/guests/teach
 TEACH_BUILD := $(BUILD)/guests/teach
@@ -21,9 +22,11 @@ TEACH_PROGS  := $(filter-out ulib,$(patsubst $(TEACH)/user/%.c,%,$(sort \
                   $(wildcard $(TEACH)/user/*.c))))
 TEACH_TEXTS  := $(notdir $(sort $(wildcard $(TEACH)/files/*)))
 
-INSTALL_GUESTS += $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
+INSTALL_GUESTS += $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img \
+                  $(BUILD)/guests/ports.img
 
-guests: $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img
+guests: $(BUILD)/guests/teach.elf $(BUILD)/guests/teach.img \
+        $(BUILD)/guests/ports.img
 
 $(TEACH_BUILD)/%.c.o: $(TEACH)/%.c
 	@mkdir -p $(@D)
@@ -66,6 +69,11 @@ $(TEACH_BUILD)/flat: $(BUILD)/guests/teach.elf
 $(BUILD)/guests/teach.img: $(TEACH)/bootsect.S $(TEACH_BUILD)/flat
 	@echo "  IMG $@"; sh $(TEACH)/mkimage.sh "$(TEACH_CC)" \
 	    $(TEACH)/bootsect.S $(TEACH_BUILD)/flat $(BUILD)/guests/teach.elf $@
+
+$(BUILD)/guests/ports.img: labs/guests/ports/ports.S
+	@mkdir -p $(@D)
+	@echo "  IMG $@"; $(TEACH_CC) $(TEACH_LINK) -Wl,-Ttext=0x7c00 \
+	    -Wl,--oformat=binary -o $@ $<
 
 .SECONDARY:
 -include $(wildcard $(TEACH_BUILD)/*.d $(TEACH_BUILD)/user/*.d)

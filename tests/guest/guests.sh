@@ -10,10 +10,11 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/guest/lib.sh
 
 # name | needs | accelerators | script | status | options
-# needs: -: nothing; i386, amd64, boot: what fetch-debian.sh calls so, in @;
+# needs: -: nothing; real: nothing, and of KVM real mode alone; i386, amd64, boot: what fetch-debian.sh calls so, in @;
 # initramfs-* and boot.tar are built at need.
 # shellcheck disable=SC2016 # expanded later
 cases=(
+    'ports|real|bt kvm|ports|0|-m 1M $BUILD/guests/ports.img'
     'teach|-|bt kvm|teach|0|-m 32M $BUILD/guests/teach.elf'
     'teach-disk|-|bt kvm|teach-short|0|-m 32M --disk $BUILD/guests/teach.img,ro'
     'teach-interrupt|-|bt kvm|teach-interrupt|41|-m 40M $BUILD/guests/teach.elf'
@@ -55,7 +56,7 @@ run_case() { # a row of the table
     local name needs accels script status options accel lacks debian='' why ran=''
     IFS='|' read -r name needs accels script status options <<<"$1"
     [[ $name =~ $only ]] && ! [[ -n ${NOT:-} && $name =~ $NOT ]] || return
-    if [ "$needs" != - ]; then
+    if [ "$needs" != - ] && [ "$needs" != real ]; then
         # shellcheck disable=SC2086 # sets are words
         lacks=$(debian_lacks $needs)
         if [ -n "$lacks" ]; then
@@ -73,7 +74,7 @@ run_case() { # a row of the table
     options=${options//@/$debian}
     for accel in $accels; do
         [[ " $accels_wanted " == *" $accel "* ]] || continue
-        lacks=$(accel_lacks "$accel")
+        lacks=$(accel_lacks "$accel" "$needs")
         if [ -n "$lacks" ]; then
             skip "$name-$accel" "$lacks"
             continue
@@ -91,7 +92,7 @@ run_case() { # a row of the table
     # Others print what processor they found and how long things took: only
     # our own must be the same on both.  The other one's transcript may be of
     # an earlier run, or of another machine.
-    if [ -n "$ran" ] && [[ $script == teach || $script == classic ]] &&
+    if [ -n "$ran" ] && [[ $script == teach || $script == classic || $script == ports ]] &&
         [ -s "$logs/$name-bt.out" ] && [ -s "$logs/$name-kvm.out" ]; then
         compare "$name"
     fi

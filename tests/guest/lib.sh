@@ -24,23 +24,25 @@ skip() { # NAME WHY
     echo "SKIP $1: $2"
 }
 
-# Why ACCEL cannot run guests on this host; nothing if it can.
-accel_lacks() { # ACCEL
+# Why ACCEL cannot run guests on this host; nothing if it can.  Guests that stay
+# in real mode want less of KVM.
+accel_lacks() { # ACCEL [real]
     case $1 in
     bt) ;;
     kvm)
         if [ ! -w /dev/kvm ]; then
             echo "no /dev/kvm that may be used"
-        elif ! kvm_is_complete; then
+        elif [ "${2:-}" = real ]; then
+            kvm_has '"realmode":true' || echo "this host's KVM has no real mode"
+        elif ! kvm_has '"complete":true'; then
             echo "this host's KVM is not complete; make check-kvm brings one"
         fi
         ;;
     esac
 }
 
-kvm_is_complete() {
-    "$ringside" doctor --json 2>/dev/null | tr -d ' \n' |
-        grep -q '"complete":true'
+kvm_has() { # WHAT, as `ringside doctor --json` says it, but without blanks
+    "$ringside" doctor --json 2>/dev/null | tr -d ' \n' | grep -q "$1"
 }
 
 # Sees to it that Debian's files are there; why they are not, if so.
