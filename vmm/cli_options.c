@@ -161,6 +161,17 @@ int opt_max_insns(struct cli *cli, char *text)
     return 0;
 }
 
+int opt_exit_ns(struct cli *cli, char *text)
+{
+    uint64_t n;
+
+    if (!parse_number(text, 1, 1000, &n) || n == 0)
+        return cli_error(cli, "`--exit-ns %s` is not a number of nanoseconds",
+                         text);
+    cli->vm.exit_ns = n;
+    return 0;
+}
+
 int opt_timeout(struct cli *cli, char *text)
 {
     char *end;

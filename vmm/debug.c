@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "vmm/debug_impl.h"
-#include "vmm/host/hostio.h"
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
@@ -452,7 +451,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
     enum leg leg = LEG_DONE;
     int err = 0;
 
-    exit_lap_begin(&d->lap, vm_exit_stats(d->vm), host_now_ns());
+    exit_lap_begin(&d->lap, vm_exit_stats(d->vm), vm_stats_now_ns(d->vm));
     switch (how->kind) {
     case DEBUG_RUN_CONTINUE:
         leg = free_leg(d, UINT64_MAX, &err);
@@ -473,7 +472,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
         leg = range_leg(d, how, &err);
         break;
     }
-    exit_lap_end(&d->lap, host_now_ns());
+    exit_lap_end(&d->lap, vm_stats_now_ns(d->vm));
     atomic_store(&d->interrupted, false);
     if (!err && leg != LEG_STOPPED) {
         vm_get_state(d->vm, &st);
@@ -507,7 +506,7 @@ const struct exit_lap *debug_lap(const struct debug *d)
 
 void debug_look_at_lap(struct debug *d)
 {
-    exit_lap_look(&d->lap, vm_exit_stats(d->vm), host_now_ns());
+    exit_lap_look(&d->lap, vm_exit_stats(d->vm), vm_stats_now_ns(d->vm));
 }
 
 const struct debug_stop *debug_last_stop(const struct debug *d)

@@ -145,7 +145,7 @@ enum run_next vm_dispatch_exit(struct vcpu *vcpu, struct vm_exit *e)
     assert(e->kind < VM_EXIT_COUNT);
     if (handlers[e->kind])
         next = handlers[e->kind](vm, e);
-    ns = host_now_ns() - start;
+    ns = vm->cfg.exit_ns ? vm->cfg.exit_ns : host_now_ns() - start;
     exit_stats_add(&vm->stats, e, ns);
     exit_pages_add(&vm->pages, e, ns);
     if (tell_observers(vm, e, ns) == RUN_STOP)

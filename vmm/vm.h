@@ -36,6 +36,7 @@ struct vm_config {
     bool no_reboot;     /* a reset ends the run */
     uint64_t max_insns; /* bt: stop after so many; 0: never */
     double timeout_s;   /* wall clock; 0: never */
+    uint64_t exit_ns;   /* what each exit is said to take; 0: it is measured */
     struct accel_options accel_options;
     /* Serial ports by the caller instead of serial[]; borrowed. */
     struct chardev *chardev[VM_SERIALS_MAX];
@@ -107,6 +108,8 @@ struct machine *vm_machine(struct vm *vm);
 const struct vm_config *vm_config(const struct vm *vm);
 const char *vm_accel_name(const struct vm *vm); /* what `auto` chose */
 uint64_t vm_now_ns(const struct vm *vm);        /* the machine's clock */
+/* The clock of rates: the host's; the machine's if no exit is measured. */
+uint64_t vm_stats_now_ns(const struct vm *vm);
 
 /* 0 or -errno. */
 int vm_get_state(struct vm *vm, struct x86_state *st);

@@ -10,7 +10,6 @@
 
 #include "vmm/accel/kvm/kvm.h"
 #include "vmm/exit_report.h"
-#include "vmm/host/hostio.h"
 #include "vmm/machine/machine.h"
 #include "vmm/view/expr.h"
 #include "vmm/view/views.h"
@@ -126,7 +125,8 @@ static uint64_t mean_ns(const struct exit_count *c)
 static uint64_t rate_of(const struct view_ctx *ctx, const struct exit_stats *s,
                         unsigned kind)
 {
-    return ctx->dbg ? exit_lap_rate(debug_lap(ctx->dbg), s, kind, host_now_ns())
+    return ctx->dbg ? exit_lap_rate(debug_lap(ctx->dbg), s, kind,
+                                    vm_stats_now_ns(ctx->vm))
                     : 0;
 }
 
@@ -146,13 +146,14 @@ static void put_kind(const struct view_ctx *ctx, struct doc *doc,
     cell_count(doc, rate_of(ctx, s, kind));
     cell_spark(ctx, doc, c);
     cell_ns(doc, mean_ns(c));
-    cell_ns(doc, c->max_ns);
     cell_ns(doc, c->total_ns);
+    cell_share(ctx, doc, c->count, total);
+    /* what 80 columns have no room for */
+    cell_ns(doc, c->max_ns);
     if (reason >= 0)
         doc_cell(doc, "%d", reason);
     else
         doc_cell(doc, "-");
-    cell_share(ctx, doc, c->count, total);
 }
 
 /* The same kind in two runs. */
@@ -204,7 +205,7 @@ static void put_kinds(const struct view_ctx *ctx, const struct exit_stats *s,
         return;
     }
     doc_table(doc, "exits",
-              "exit,count,since,per_s,times,mean,max,total,sdm,share");
+              "exit,count,since,per_s,times,mean,total,share,max,sdm");
     for (unsigned i = 0; i < order.n; i++)
         put_kind(ctx, doc, s, order.kind[i], total);
 }
