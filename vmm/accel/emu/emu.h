@@ -153,6 +153,11 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev);
  */
 enum emu_result emu_step(struct emu *emu);
 
+/* CR4 bits of the features in vmm/x86/cpuid.c, and PCE as all since the P6. */
+#define EMU_CR4_VALID                                                          \
+    (X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE |      \
+     X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
+
 /* Does the guest's processor know the instruction? */
 bool emu_isa_has(const ZydisDecodedInstruction *insn);
 

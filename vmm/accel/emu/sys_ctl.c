@@ -9,10 +9,6 @@
 
 /* ---- control registers ------------------------------------------------- */
 
-/* CR4 bits of the features in vmm/x86/cpuid.c, and PCE as all since the P6. */
-#define CR4_VALID                                                              \
-    (X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE |      \
-     X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 #define CR0_DEFINED                                                            \
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |          \
      X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD |          \
@@ -80,7 +76,7 @@ static bool write_cr4(struct emu *emu, uint32_t value)
     struct x86_state *st = emu->st;
     uint32_t changed = value ^ (uint32_t)st->cr4;
 
-    if (value & ~CR4_VALID)
+    if (value & ~EMU_CR4_VALID)
         return emu_raise_err(emu, X86_GP, 0);
     if ((value & X86_CR4_PAE) && (st->cr0 & X86_CR0_PG) && (changed & paging) &&
         !load_pdptes(emu, st->cr3))

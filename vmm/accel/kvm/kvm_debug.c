@@ -125,8 +125,10 @@ static int allocate(struct kvm_accel *k)
 }
 
 /*
- * Tells the kernel, if it is news.  While the emulator steps, the kernel is not
- * to: it would hide the guest's own TF.
+ * Tells the kernel, if it is news; of a step, always: the kernel sets TF when
+ * it is told, and loses it over instructions that it emulates (x86.c) and by
+ * KVM_SET_REGS.  While the emulator steps, the kernel is not to: it would hide
+ * the guest's own TF.
  */
 static int apply(struct kvm_accel *k)
 {
@@ -143,7 +145,8 @@ static int apply(struct kvm_accel *k)
         memcpy(dbg.arch.debugreg, k->hw_addr, sizeof(k->hw_addr));
         dbg.arch.debugreg[7] = k->hw_dr7;
     }
-    if (memcmp(&dbg, &k->kernel_debug, sizeof(dbg)) == 0)
+    if (!(dbg.control & KVM_GUESTDBG_SINGLESTEP) &&
+        memcmp(&dbg, &k->kernel_debug, sizeof(dbg)) == 0)
         return 0;
     ret = kvm_ioctl_log(k->vcpu_fd, KVM_SET_GUEST_DEBUG, &dbg,
                         "KVM_SET_GUEST_DEBUG");

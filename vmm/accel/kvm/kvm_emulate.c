@@ -116,11 +116,8 @@ static enum emu_result step(struct kvm_emulator *m)
     return result;
 }
 
-/*
- * Does the emulator know the instruction at RIP?  Under KVM a guest may use
- * more of the processor than under bt; the emulator would give it an #UD.
- */
-static bool knows(struct kvm_emulator *m)
+/* Fetches and decodes what is at RIP, without a trace.  False: it cannot be. */
+static bool decode(struct kvm_emulator *m, ZydisDecodedInstruction *insn)
 {
     struct x86_access look = {.no_check = true};
     struct x86_phys phys = mem_phys(m->k->vcpu->mem);
@@ -128,7 +125,6 @@ static bool knows(struct kvm_emulator *m)
     uint64_t gla = m->st.seg[X86_CS].base + m->st.rip;
     struct x86_paging pg;
     struct x86_walk walk;
-    ZydisDecodedInstruction insn;
     uint8_t bytes[15];
     size_t n = 0;
 
@@ -144,10 +140,60 @@ static bool knows(struct kvm_emulator *m)
             !mem_read(m->k->vcpu->mem, walk.gpa, &bytes[n], 1))
             break;
     }
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&m->emu.decoder[bits / 32],
-                                                    NULL, bytes, n, &insn)))
+    return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+        &m->emu.decoder[bits / 32], NULL, bytes, n, insn));
+}
+
+/*
+ * Does the emulator know the instruction at RIP?  Under KVM a guest may use
+ * more of the processor than under bt; the emulator would give it an #UD.
+ */
+static bool knows(struct kvm_emulator *m)
+{
+    ZydisDecodedInstruction insn;
+
+    if (!decode(m, &insn))
         return true; /* a fault of fetching or decoding: its business */
     return emu_isa_has(&insn);
+}
+
+/*
+ * Does it ask what kind of processor this is, or choose among what that kind
+ * has?  The emulator's is the one of bt, KVM's may have long mode and more.
+ */
+static bool is_of_the_kind(const struct x86_state *st,
+                           const ZydisDecodedInstruction *insn)
+{
+    unsigned gpr = insn->raw.modrm.rm;
+
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_CPUID:
+    case ZYDIS_MNEMONIC_RDMSR:
+    case ZYDIS_MNEMONIC_WRMSR:
+    case ZYDIS_MNEMONIC_RDTSC:
+    case ZYDIS_MNEMONIC_RDTSCP:
+    case ZYDIS_MNEMONIC_RDPMC:
+    case ZYDIS_MNEMONIC_XGETBV:
+    case ZYDIS_MNEMONIC_XSETBV:
+        return true;
+    case ZYDIS_MNEMONIC_MOV: /* to a control register */
+        if (insn->opcode_map != ZYDIS_OPCODE_MAP_0F || insn->opcode != 0x22)
+            return false;
+        if (insn->raw.modrm.reg == 4)
+            return st->gpr[gpr] & ~(uint64_t)EMU_CR4_VALID;
+        return insn->raw.modrm.reg == 0 && (st->efer & X86_EFER_LME);
+    default:
+        return false;
+    }
+}
+
+/* Is the instruction at RIP one that KVM has to step? */
+static bool is_for_kvm(struct kvm_emulator *m)
+{
+    ZydisDecodedInstruction insn;
+
+    return decode(m, &insn) &&
+           (!emu_isa_has(&insn) || is_of_the_kind(&m->st, &insn));
 }
 
 /* ---- what KVM could not do ----------------------------------------------- */
@@ -347,7 +393,7 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
             return true;
         }
         fresh = false;
-        if (!knows(m)) {
+        if (is_for_kvm(m)) {
             k->step_by_kvm = true;
             return false;
         }

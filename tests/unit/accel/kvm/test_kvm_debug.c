@@ -95,6 +95,42 @@ static void a_step_in_64_bit_code_over_port_io(void **unused)
     guest_fini(&g);
 }
 
+/* The emulator steps, but the guest has KVM's processor, not the emulator's:
+ * CPUID says so, and long mode can be entered. */
+static void steps_show_the_processor_of_kvm(void **unused)
+{
+    static const uint8_t code[] = {
+        0xb8, 1,    0, 0, 0x80, /* 00 mov eax, 80000001h */
+        0x0f, 0xa2,             /* 05 cpuid */
+        0xb9, 0x80, 0, 0, 0xc0, /* 07 mov ecx, EFER */
+        0xb8, 0,    1, 0, 0,    /* 0c mov eax, LME */
+        0x89, 0xd3,             /* 11 mov ebx, edx */
+        0x31, 0xd2,             /* 13 xor edx, edx */
+        0x0f, 0x30,             /* 15 wrmsr */
+        0x0f, 0xa2,             /* 17 cpuid */
+        0x90, 0xf4,             /* 19 nop; hlt */
+    };
+    static const unsigned after[] = {0x05, 0x07, 0x0c, 0x11, 0x13,
+                                     0x15, 0x17, 0x19, 0x1a};
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g);
+    guest_enter(&g, GUEST_PROT32, code, sizeof(code));
+    debug(&g, (struct debug_ctl){.step = true});
+    for (size_t i = 0; i < ARRAY_SIZE(after); i++) {
+        expect_debug(&g, DEBUG_HIT_STEP, after[i]);
+        if (after[i] == 0x07) {
+            guest_get(&g);
+            assert_true(g.st.gpr[X86_RDX] & BIT(29)); /* long mode */
+        }
+    }
+    guest_get(&g);
+    assert_int_equal(g.st.efer, X86_EFER_LME);
+    guest_fini(&g);
+}
+
 static void breakpoints_work_in_64_bit_code(void **unused)
 {
     static const struct debug_bp bp[] = {
@@ -493,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_step_is_one_instruction),
         cmocka_unit_test(a_step_over_port_io_does_all_of_it),
         cmocka_unit_test(a_step_in_64_bit_code_over_port_io),
+        cmocka_unit_test(steps_show_the_processor_of_kvm),
         cmocka_unit_test(breakpoints_work_in_64_bit_code),
         cmocka_unit_test(a_breakpoint_stops_before_and_once),
         cmocka_unit_test(a_step_onto_a_breakpoint_leaves_it_to_hit),
