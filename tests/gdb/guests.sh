@@ -287,3 +287,194 @@ ASM
         ld -m elf_i386 -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
         objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
 }
+
+# A disk that goes on where those of make_modes end: real, protected, 64-bit,
+# compatibility mode and 64-bit ring 3; then it powers off with status 9.  Its
+# upper half is the kernel's: `high` runs at KERNEL + its address.
+make_long() { # FILE: FILE.elf gets the symbols
+    cat >"$1.S" <<'ASM'
+    .set CS32, 0x08
+    .set DS32, 0x10
+    .set CS64, 0x18
+    .set DS_USER, 0x23
+    .set CS_USER, 0x2b
+    .set TSS, 0x30
+    .set PML4, 0x10000
+    .set PDPT, 0x11000
+    .set PD, 0x12000
+    .set TSS_AT, 0x5000
+    .set IDT, 0x6000
+    .set KERNEL, 0xffffffff80000000
+    .set POWER_OFF, 0xf4
+
+    .macro function name
+    .globl \name
+    .type \name, @function
+\name:
+    .endm
+    .macro frames name, bp, sp, ax, value
+    function \name\()_outer
+    push %\bp
+    mov %\sp, %\bp
+    push %\ax
+    call \name\()_inner
+    pop %\ax
+    pop %\bp
+    ret
+    .size \name\()_outer, . - \name\()_outer
+    function \name\()_inner
+    push %\bp
+    mov %\sp, %\bp
+    mov $\value, %\ax
+    .globl \name\()_leaf
+\name\()_leaf:
+    nop
+    pop %\bp
+    ret
+    .size \name\()_inner, . - \name\()_inner
+    .endm
+
+    .text
+    .code16
+    function _start
+    ljmp $0, $1f
+1:  cli
+    xor %ax, %ax
+    mov %ax, %ds
+    mov %ax, %es
+    mov $0x2000, %ax
+    mov %ax, %ss
+    mov $0x1000, %sp
+    mov $0x7e00, %bx
+    mov $0x0203, %ax            # the rest: 3 sectors
+    mov $2, %cx
+    xor %dh, %dh
+    int $0x13
+    xor %bp, %bp
+    call real_outer
+    lgdt gdtr
+    mov %cr0, %eax
+    or $1, %al
+    mov %eax, %cr0
+    ljmp $CS32, $prot32
+    .size _start, . - _start
+    frames real, bp, sp, ax, 0x1234
+    .org 510
+    .byte 0x55, 0xaa
+
+    .code32
+    function prot32
+    mov $DS32, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    mov $0x90000, %esp
+    xor %ebp, %ebp
+    call prot32_outer
+    mov $PML4, %edi
+    xor %eax, %eax
+    mov $0xc00, %ecx
+    rep stosl
+    movl $(PDPT + 7), PML4
+    movl $(PDPT + 7), PML4 + 8 * 511
+    movl $(PD + 7), PDPT
+    movl $(PD + 7), PDPT + 8 * 510
+    movl $0x87, PD              # 2 MiB, at 0 and at KERNEL, for everybody
+    mov $PML4, %eax
+    mov %eax, %cr3
+    mov $0x620, %eax            # PAE, OSFXSR, OSXMMEXCPT
+    mov %eax, %cr4
+    mov $0xc0000080, %ecx
+    xor %edx, %edx
+    mov $0x901, %eax            # LME, NXE, SCE
+    wrmsr
+    mov %cr0, %eax
+    or $0x80000000, %eax
+    mov %eax, %cr0
+    ljmp $CS64, $long64
+    .size prot32, . - prot32
+    frames prot32, ebp, esp, eax, 0x12345678
+
+    .code64
+    function long64
+    mov $0x123456789abcdef0, %r15
+    movq %r15, %xmm15
+    fninit
+    fldpi
+    mov $0xc0000101, %ecx       # GS.base
+    mov $0xffffffff, %edx
+    mov $0x80007000, %eax
+    wrmsr
+    xor %ebp, %ebp
+    call long64_outer
+    mov $high, %rax
+    add $KERNEL, %rax
+    jmp *%rax
+    .size long64, . - long64
+    frames long64, rbp, rsp, rax, 0x123456789abcdef0
+
+    function high
+    mov $(KERNEL + 0x90000), %rsp
+    xor %ebp, %ebp
+    call high_outer
+    mov $0x90000, %rsp
+    pushq $CS32
+    pushq $compat32
+    lretq
+    .size high, . - high
+    frames high, rbp, rsp, rax, 0x123456789abcdef0
+
+    .code32
+    function compat32
+    xor %ebp, %ebp
+    call compat32_outer
+    ljmp $CS64, $1f
+    .size compat32, . - compat32
+    frames compat32, ebp, esp, eax, 0x12345678
+
+    .code64
+1:  movl $0x80000, TSS_AT + 4   # rsp0
+    movl $0, TSS_AT + 8
+    movl $0x680000, TSS_AT + 100
+    mov $TSS, %ax
+    ltr %ax
+    lidt idtr
+    movl $(system_call + CS64 * 0x10000), IDT + 16 * 0x30
+    movl $0xee00, IDT + 16 * 0x30 + 4
+    movq $0, IDT + 16 * 0x30 + 8
+    pushq $DS_USER
+    pushq $0x70000
+    pushq $2
+    pushq $CS_USER
+    pushq $user
+    iretq
+
+    function user
+    xor %ebp, %ebp
+    call user_outer
+    int $0x30
+    .size user, . - user
+    frames user, rbp, rsp, rax, 0x123456789abcdef0
+
+    function system_call
+    mov $4, %al
+    out %al, $POWER_OFF
+    hlt
+    .size system_call, . - system_call
+
+    .balign 8
+gdt: .quad 0
+    .quad 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff
+    .quad 0x00cff2000000ffff, 0x00affa000000ffff
+    .quad 0x0000890050000067, 0
+gdtr: .word . - gdt - 1
+    .long gdt
+    .balign 8
+idtr: .word 0xfff
+    .quad IDT
+    .org 2048
+ASM
+    gcc -m64 -g -c -o "$1.o" "$1.S" &&
+        ld -m elf_x86_64 -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
+        objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
+}

@@ -14,7 +14,7 @@ dir=$BUILD/tests/gdb
 mkdir -p "$dir"
 if [ -z "${MADE:-}" ]; then # else they were brought along
     make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
-        make_modes "$dir/modes.img" || exit 1
+        make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
 fi
 status=0
 for accel in ${ACCELS:-bt kvm}; do
@@ -24,6 +24,7 @@ for accel in ${ACCELS:-bt kvm}; do
         continue
     fi
     ONLY=${ONLY_RAW:-} python3 tests/gdb/raw.py "$ringside" "$accel" \
-        "$dir/real.img" "$dir/prot.elf" "$dir/modes.img" || status=1
+        "$dir/real.img" "$dir/prot.elf" "$dir/modes.img" \
+        "$dir/long.img" || status=1
 done
 exit $status

@@ -13,25 +13,29 @@ guest=
 cleanup() { [ -z "$guest" ] || kill -9 "$guest" 2>/dev/null; }
 trap cleanup EXIT
 
-# The sessions, and the image that each begins with.
+# The sessions, and the image that each begins with.  Those of `kvm_only` are of
+# 64-bit code.
+kvm_only='^long$'
 sessions=(boot:guests/teach.img source:guests/teach.elf points:guests/teach.elf
     interrupt:guests/teach.elf memory:guests/teach.elf
     program:guests/teach.elf modes:tests/gdb/modes.img
-    steps16:tests/gdb/modes.img names:tests/gdb/modes.img)
+    long:tests/gdb/long.img steps16:tests/gdb/modes.img
+    names:tests/gdb/modes.img)
 
-session() { # ACCEL NAME IMAGE
-    local accel=$1 name=$2 image=$3 out
+session() { # ACCEL NAME OPTION... IMAGE
+    local accel=$1 name=$2 out
     local label=gdb-session-$name-$accel
+    shift 2
     out=$logs/$label.out
-    rm -f "$logs/gdb.sock"
-    "$ringside" run --accel "$accel" -m 64M --serial null \
-        --gdb "unix:$logs/gdb.sock" -S "$BUILD/$image" \
+    rm -f "$logs/gdb.sock" "$logs/serial.sock"
+    "$ringside" run --accel "$accel" --gdb "unix:$logs/gdb.sock" -S "$@" \
         >"$out.guest" 2>&1 &
     guest=$!
     while [ ! -S "$logs/gdb.sock" ] && kill -0 $guest 2>/dev/null; do
         sleep 0.05
     done
-    BUILD=$BUILD WHERE=$logs/gdb.sock ACCEL=$accel SESSION=$name \
+    BUILD=$BUILD WHERE=$logs/gdb.sock SERIAL=$logs/serial.sock \
+        ACCEL=$accel SESSION=$name \
         timeout $((120 * ${SLOWER:-1})) gdb -nx -q -batch \
         -x gdbstub/ringside-gdb.py -x tests/gdb/session.py </dev/null >"$out" 2>&1
     kill -9 $guest 2>/dev/null
@@ -47,17 +51,40 @@ if ! command -v gdb >/dev/null; then
     exit 0
 fi
 # Where there is no compiler (tests/kvm/gdb-session.sh), it has been brought.
-! command -v gcc >/dev/null || make_modes "$dir/modes.img" || exit 1
+! command -v gcc >/dev/null ||
+    { make_modes "$dir/modes.img" && make_long "$dir/long.img"; } || exit 1
 for accel in ${ACCELS:-bt kvm}; do
     lacks=$(accel_lacks $accel)
     for row in "${sessions[@]}"; do
         name=${row%:*}
         [[ gdb-session-$name-$accel =~ $only ]] || continue
+        [ "$accel" = kvm ] || ! [[ $name =~ $kvm_only ]] || continue
         if [ -n "$lacks" ]; then
             skip "gdb-session-$name-$accel" "$lacks"
         else
-            session $accel "$name" "${row#*:}"
+            session $accel "$name" -m 64M --serial null "$BUILD/${row#*:}"
         fi
     done
+done
+
+# Debian's kernel: its names come from its own /proc/kallsyms, by COM1.
+linux() { # ACCEL SET KERNEL
+    local name=${3/vmlinuz/debian} lacks dir
+    [[ gdb-session-$name-$1 =~ $only ]] || return 0
+    lacks=$(accel_lacks "$1")
+    [ -n "$lacks" ] || lacks=$(debian_lacks "$2")
+    if [ -n "$lacks" ]; then
+        skip "gdb-session-$name-$1" "$lacks"
+        return
+    fi
+    dir=$(debian_dir "$2")
+    initramfs "$2"
+    session "$1" "$name" -m 192M --serial "unix:$logs/serial.sock" \
+        --initrd "$BUILD/initramfs-$2" --kernel-args 'console=ttyS0 nokaslr' \
+        "$dir/$3"
+}
+for accel in ${ACCELS:-bt kvm}; do
+    [ "$accel" = kvm ] || linux bt i386 vmlinuz-686
+    [ "$accel" = bt ] || linux kvm amd64 vmlinuz-amd64
 done
 [ "$failed" -eq 0 ]

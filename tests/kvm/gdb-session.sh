@@ -14,19 +14,24 @@ if ! command -v gdb >/dev/null; then
     exit 0
 fi
 mkdir -p "$dir"
-make_modes "$dir/modes.img" || exit 1
+make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
 # gdb's own Python files, and those of the library that a session loads.
 data=$(gdb -nx -batch -ex 'python print(gdb.PYTHONDIR)')
 mapfile -t modules < <(gdb -nx -q -batch -x gdbstub/ringside-gdb.py \
-    -ex 'python import os, signal, sys, threading, traceback' \
+    -ex 'python import os, re, signal, socket, subprocess, sys' \
+    -ex 'python import threading, traceback' \
     -ex 'python import encodings.latin_1' \
     -ex 'python files = [getattr(m, "__file__", 0) for m in sys.modules.values()]' \
     -ex 'python print("\n".join(filter(None, files)))')
-KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-600} tests/kvm-host.sh "$ringside" \
+debian=$(debian_dir amd64 2>/dev/null) && [[ gdb-session-debian-amd64 =~ $only ]] &&
+    initramfs amd64 && modules+=("$debian/vmlinuz-amd64" "$BUILD/initramfs-amd64"
+    "$debian/busybox-amd64")
+KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-900} tests/kvm-host.sh "$ringside" \
     "$(command -v gdb)" "$data" /usr/lib/locale/C.utf8 "${modules[@]}" \
-    /bin/bash tests/gdb gdbstub/ringside-gdb.py tests/guest/lib.sh \
+    /bin/bash tests/guest tests/gdb gdbstub/ringside-gdb.py \
     "$BUILD/guests" "$dir" -- \
     env LC_ALL=C.UTF-8 BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=3 \
+    RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
     PYTHONDONTWRITEBYTECODE=1 bash tests/gdb/session.sh
 status=$?
 if [ $status -eq 77 ]; then

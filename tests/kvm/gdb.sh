@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=$BUILD/tests/gdb
 mkdir -p "$dir"
 make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
-    make_modes "$dir/modes.img" || exit 1
+    make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
 if ! command -v python3 >/dev/null; then
     skip kvm-gdb "no python3"
     exit 0
@@ -29,10 +29,12 @@ mapfile -t modules < <("$python" -X importtime -c 'import socket, subprocess, \
 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-400} tests/kvm-host.sh "$ringside" \
     "$python" "$lib/os.py" "${modules[@]}" "$dir/real.img" "$dir/prot.elf" \
     "$dir/prot.elf.sym" "$dir/modes.img" "$dir/modes.img.sym" \
+    "$dir/long.img" "$dir/long.img.sym" \
     tests/gdb/raw.py tests/gdb/rsp.py -- \
     env SLOWER=5 ONLY="${ONLY_RAW:-}" PYTHONDONTWRITEBYTECODE=1 \
     "$python" tests/gdb/raw.py \
-    "$ringside" kvm "$dir/real.img" "$dir/prot.elf" "$dir/modes.img"
+    "$ringside" kvm "$dir/real.img" "$dir/prot.elf" "$dir/modes.img" \
+    "$dir/long.img"
 status=$?
 if [ $status -eq 77 ]; then
     skip kvm-gdb "there is no complete KVM to be had here"
