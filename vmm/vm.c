@@ -173,7 +173,7 @@ static void board_console(void *opaque, uint8_t byte)
     if (vm->cfg.debugcon)
         vm->cfg.debugcon(vm->cfg.debugcon_opaque, byte);
     else
-        fputc(byte, stderr);
+        log_write((const char *)&byte, 1);
 }
 
 static void kernel_gsi(void *opaque, unsigned gsi, bool level)

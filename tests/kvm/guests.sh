@@ -30,8 +30,8 @@ for set in i386 amd64 boot; do
 done
 [ -z "$debian" ] || files+=("$debian")
 
-ACCELS=bt ONLY='^(teach|classic)$' tests/guest/guests.sh >/dev/null
-for name in teach classic; do
+ACCELS=bt ONLY='^(ports|teach|classic)$' tests/guest/guests.sh >/dev/null
+for name in ports teach classic; do
     [ ! -s "$logs/$name-bt.out" ] || files+=("$logs/$name-bt.out")
 done
 

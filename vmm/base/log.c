@@ -16,7 +16,7 @@ static struct {
     pthread_mutex_t lock;
     bool hold;
     size_t len;
-    char lines[4096];
+    char bytes[4096];
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void log_hold(bool hold)
@@ -24,22 +24,19 @@ void log_hold(bool hold)
     pthread_mutex_lock(&held.lock);
     held.hold = hold;
     if (!hold) {
-        fwrite(held.lines, 1, held.len, stderr);
+        fwrite(held.bytes, 1, held.len, stderr);
         held.len = 0;
     }
     pthread_mutex_unlock(&held.lock);
 }
 
-/* LINE with its newline. */
-static void put_line(const char *line)
+void log_write(const char *bytes, size_t len)
 {
-    size_t len = strlen(line);
-
     pthread_mutex_lock(&held.lock);
     if (!held.hold)
-        fwrite(line, 1, len, stderr);
-    else if (len <= sizeof(held.lines) - held.len) {
-        memcpy(held.lines + held.len, line, len);
+        fwrite(bytes, 1, len, stderr);
+    else if (len <= sizeof(held.bytes) - held.len) {
+        memcpy(held.bytes + held.len, bytes, len);
         held.len += len;
     }
     pthread_mutex_unlock(&held.lock);
@@ -56,5 +53,5 @@ void log_msg(enum log_level level, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     snprintf(line, sizeof(line), "ringside: %s\n", text);
-    put_line(line);
+    log_write(line, strlen(line));
 }

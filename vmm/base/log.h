@@ -1,6 +1,6 @@
 /*
  * The monitor's own messages: one line each on standard error, prefixed
- * "ringside: ".  Guest output never comes this way.
+ * "ringside: ".  Of guests, only the debug console comes this way.
  */
 #ifndef VMM_BASE_LOG_H
 #define VMM_BASE_LOG_H
@@ -16,6 +16,9 @@ void log_set_level(enum log_level level);
  * log_hold(false) writes them.  Of very many the last are lost.
  */
 void log_hold(bool hold);
+
+/* Bytes as they are, after what was said before, or with what waits. */
+void log_write(const char *bytes, size_t len);
 
 /* FMT carries no newline; what happened, where, and what to do next. */
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
