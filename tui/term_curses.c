@@ -99,6 +99,8 @@ static int translate(struct term *t, int ch)
 
     if (ch == KEY_RESIZE) {
         update_size(t);
+        /* It may have been smaller in between, and cut what was there. */
+        clearok(stdscr, TRUE);
         return TERM_RESIZE;
     }
     if (ch == KEY_MOUSE)
