@@ -34,6 +34,8 @@ void input_search(struct screen *sc)
 static void show_view(struct screen *sc, const char *name)
 {
     const struct pane_class *c, *match = NULL;
+    struct pane *p = screen_focus(sc);
+    char arg[sizeof(p->arg)] = "";
     size_t n = strlen(name);
 
     for (size_t i = 0; (c = pane_class_nth(i)); i++)
@@ -45,7 +47,12 @@ static void show_view(struct screen *sc, const char *name)
                    "stack walk tree exits gdt idt tss devices ...");
         return;
     }
-    pane_show(screen_focus(sc), match);
+    /* The same address walked, nested, shadowed: it comes along. */
+    if (pane_takes_address(p) && strncmp(p->arg, "phys:", 5) != 0)
+        snprintf(arg, sizeof(arg), "%.*s", (int)strcspn(p->arg, " "), p->arg);
+    pane_show(p, match);
+    if (pane_takes_address(p))
+        memcpy(p->arg, arg, sizeof(arg));
     layout_note(sc);
     screen_refresh(sc);
 }

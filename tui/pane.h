@@ -22,7 +22,11 @@ struct pane_line {
 struct pane {
     const struct pane_class *class;
     char arg[96]; /* expression that the view is given; "": its default */
-    char history[PANE_HISTORY][96];
+    struct pane_place {
+        char arg[96];
+        size_t cursor;
+        unsigned step;
+    } history[PANE_HISTORY];
     unsigned history_at, history_len;
     unsigned step; /* walks: 1 + the reference shown; 0: the whole walk */
     struct pane_line *line;
@@ -58,6 +62,8 @@ void pane_init(struct pane *p, const struct pane_class *class);
 void pane_fini(struct pane *p);
 /* Another view in the same place. */
 void pane_show(struct pane *p, const struct pane_class *class);
+/* Is its argument a linear address first of all? */
+bool pane_takes_address(const struct pane *p);
 /* Goes to an expression; the old place can be come back to. */
 void pane_go(struct pane *p, const char *arg);
 bool pane_back(struct pane *p);

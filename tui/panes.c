@@ -98,14 +98,30 @@ void pane_show(struct pane *p, const struct pane_class *class)
 
 /* ---- where the pane was ------------------------------------------------- */
 
+bool pane_takes_address(const struct pane *p)
+{
+    const struct pane_class *c = p->class;
+    const char *args = c->view ? view_find(c->view)->args : "ADDRESS";
+
+    return c->wants_arg && strncmp(args + (args[0] == '['), "ADDRESS", 7) == 0;
+}
+
+static struct pane_place place_of(const struct pane *p)
+{
+    struct pane_place here = {.cursor = p->cursor, .step = p->step};
+
+    memcpy(here.arg, p->arg, sizeof(here.arg));
+    return here;
+}
+
 void pane_go(struct pane *p, const char *arg)
 {
     if (p->history_at == PANE_HISTORY - 1) { /* forget the oldest */
-        memmove(p->history[0], p->history[1],
+        memmove(&p->history[0], &p->history[1],
                 sizeof(p->history) - sizeof(p->history[0]));
         p->history_at--;
     }
-    snprintf(p->history[p->history_at++], sizeof(p->history[0]), "%s", p->arg);
+    p->history[p->history_at++] = place_of(p);
     p->history_len = p->history_at;
     snprintf(p->arg, sizeof(p->arg), "%s", arg);
     p->top = p->cursor = p->step = 0;
@@ -128,19 +144,21 @@ bool pane_step(struct pane *p, int by)
 
 static bool move_in_history(struct pane *p, int by)
 {
-    char here[sizeof(p->arg)];
+    struct pane_place here = place_of(p), *there;
 
     if ((by < 0 && p->history_at == 0) ||
         (by > 0 && p->history_at >= p->history_len))
         return false;
-    snprintf(here, sizeof(here), "%s", p->arg);
     if (by < 0)
         p->history_at--;
-    snprintf(p->arg, sizeof(p->arg), "%s", p->history[p->history_at]);
-    snprintf(p->history[p->history_at], sizeof(p->history[0]), "%s", here);
+    there = &p->history[p->history_at];
+    memcpy(p->arg, there->arg, sizeof(p->arg));
+    p->cursor = there->cursor;
+    p->step = there->step;
+    *there = here;
     if (by > 0)
         p->history_at++;
-    p->top = p->cursor = 0;
+    p->top = 0; /* the drawing brings the cursor into sight */
     p->followed.done = false;
     return true;
 }

@@ -231,8 +231,8 @@ static void follow_link(struct screen *sc, const char *link)
     snprintf(view, sizeof(view), "%.*s",
              (int)(arg ? arg - link : (long)strlen(link)), link);
     p = pane_for_view(sc, view);
-    if (!p) {
-        screen_say(sc, true, "no pane shows %s; v chooses one", view);
+    if (!p) { /* no pane shows it: over the panes, then */
+        screen_command(sc, link);
         return;
     }
     cursor = p->cursor;
@@ -246,7 +246,8 @@ static void request_follow(struct screen *sc)
 {
     const struct pane_line *l = focused_line(sc);
     struct pane *p = screen_focus(sc);
-    char where[32];
+    char where[32], word[64];
+    bool found;
 
     if (l && l->link) {
         char link[96];
@@ -255,20 +256,26 @@ static void request_follow(struct screen *sc)
         follow_link(sc, link); /* the line is gone after it */
         return;
     }
-    if (!l || !value_in(l->text, where, sizeof(where))) {
+    if (pane_word(p, word, sizeof(word)))
+        found = value_in(word, where, sizeof(where));
+    else
+        found = l && value_in(l->text, where, sizeof(where));
+    if (!found) {
         screen_say(sc, true, "there is no address under the cursor");
         return;
     }
-    if (!p->class->wants_arg) { /* a code pane can always go there */
-        for (unsigned i = 0; i < sc->panes; i++)
-            if (sc->pane[i].class->wants_arg && sc->pane[i].area.h) {
-                p = &sc->pane[i];
-                sc->focus = i;
-                break;
-            }
+    for (unsigned i = 0; !pane_takes_address(p) && i < sc->panes; i++)
+        if (pane_takes_address(&sc->pane[i]) && sc->pane[i].area.h) {
+            p = &sc->pane[i];
+            sc->focus = i;
+        }
+    if (pane_takes_address(p)) {
+        screen_go(sc, p, where);
+        screen_say(sc, false, "%s; [ goes back", where);
+    } else { /* there is none in sight */
+        snprintf(word, sizeof(word), "memory %s 128 d", where);
+        screen_command(sc, word);
     }
-    screen_go(sc, p, where);
-    screen_say(sc, false, "%s; [ goes back", where);
 }
 
 static void request_back(struct screen *sc)
@@ -439,6 +446,8 @@ void screen_key(struct screen *sc, int key)
     } else if (key == TERM_WHEEL_UP || key == TERM_WHEEL_DOWN) {
         wheel(sc, key == TERM_WHEEL_UP ? -WHEEL_LINES : WHEEL_LINES);
     } else {
+        if (sc->message_bad) /* of the key before */
+            sc->message[0] = '\0';
         for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
             if (requests[i].key == key) {
                 requests[i].fn(sc);
