@@ -114,6 +114,9 @@ static void say_why_it_ended(struct vm *vm)
     case VM_STOP_DEBUG_EXIT:
         log_info("%s; exit status %d", vm_stop_text(vm), vm_exit_status(vm));
         break;
+    case VM_STOP_HALTED:
+        log_warn("%s; `ringside debug` shows where", vm_stop_text(vm));
+        break;
     default:
         log_warn("%s", vm_stop_text(vm));
     }

@@ -177,9 +177,13 @@ const char *boot_format_name(const char *path)
 {
     const struct boot_format *format = NULL;
     struct boot_image head;
+    struct stat sb;
     uint64_t size;
 
-    if (access(path, R_OK) < 0 || read_file(path, BOOT_HEAD + 1, &head, &size))
+    /* boot_load() will say what is wrong with it. */
+    if (stat(path, &sb) < 0 || S_ISDIR(sb.st_mode) || access(path, R_OK) < 0)
+        return NULL;
+    if (read_file(path, BOOT_HEAD + 1, &head, &size))
         return NULL;
     if (head.len > 0)
         format = recognise(&head);

@@ -41,6 +41,9 @@ struct boot_format {
 extern const struct boot_format boot_linux, boot_multiboot, boot_elf,
     boot_sector, boot_disk_image, boot_flat;
 
+/* What to do about a file that is not whole: the end of FMT. */
+#define BOOT_RECOPY "; copy or build it again"
+
 /* Logs "PATH: FMT" and returns -ENOEXEC. */
 int boot_error(const struct boot *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

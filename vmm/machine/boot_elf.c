@@ -40,10 +40,12 @@ static int read_header(const struct boot *b, struct header *h)
     if (image->len < need)
         return boot_error(b,
                           "truncated ELF: %zu bytes, its header alone takes "
-                          "%zu",
+                          "%zu" BOOT_RECOPY,
                           image->len, need);
     if (image->data[EI_DATA] != ELFDATA2LSB)
-        return boot_error(b, "a big-endian ELF is not for this processor");
+        return boot_error(b,
+                          "a big-endian ELF is not for this processor; build "
+                          "it for i386");
     memcpy(&e64, image->data, is64 ? sizeof(e64) : 0);
     memcpy(&e32, image->data, sizeof(e32));
     if (is64)
@@ -63,8 +65,9 @@ static int check_header(const struct boot *b, const struct header *h)
     uint64_t len = b->image.len;
 
     if (h->machine != (h->is64 ? EM_X86_64 : EM_386))
-        return boot_error(b, "an ELF for another processor (e_machine %u)",
-                          h->machine);
+        return boot_error(
+            b, "an ELF for another processor (e_machine %u); build it for i386",
+            h->machine);
     if (h->type != ET_EXEC)
         return boot_error(b,
                           "an ELF of type %u, not an executable (2); link "
@@ -73,12 +76,12 @@ static int check_header(const struct boot *b, const struct header *h)
     if (h->phnum == 0 || h->phentsize != entsize)
         return boot_error(b,
                           "ELF without usable program headers (%u of %u "
-                          "bytes): nothing to load",
+                          "bytes): nothing to load; link it as an executable",
                           h->phnum, h->phentsize);
     if (h->phoff > len || (uint64_t)h->phnum * entsize > len - h->phoff)
         return boot_error(b,
                           "truncated ELF: program headers at 0x%llx, file "
-                          "ends at 0x%llx",
+                          "ends at 0x%llx" BOOT_RECOPY,
                           (unsigned long long)h->phoff,
                           (unsigned long long)len);
     return 0;
@@ -109,20 +112,21 @@ static int check_segment(const struct boot *b, unsigned n,
     if (s->offset > len || s->filesz > len - s->offset)
         return boot_error(b,
                           "truncated ELF: segment %u is 0x%llx bytes at "
-                          "0x%llx, file ends at 0x%llx",
+                          "0x%llx, file ends at 0x%llx" BOOT_RECOPY,
                           n, (unsigned long long)s->filesz,
                           (unsigned long long)s->offset,
                           (unsigned long long)len);
     if (s->memsz < s->filesz)
         return boot_error(b,
                           "broken ELF: segment %u has 0x%llx bytes in the "
-                          "file but 0x%llx in memory",
+                          "file but 0x%llx in memory" BOOT_RECOPY,
                           n, (unsigned long long)s->filesz,
                           (unsigned long long)s->memsz);
     if (!boot_in_ram(b->m, s->paddr, s->memsz))
         return boot_error(b,
                           "segment %u wants 0x%llx bytes at 0x%llx, where "
-                          "there is no RAM (0 to 0x%x, 0x%x to 0x%llx)",
+                          "there is no RAM (0 to 0x%x, 0x%x to 0x%llx); give "
+                          "more with -m, or link it elsewhere",
                           n, (unsigned long long)s->memsz,
                           (unsigned long long)s->paddr, BOOT_LOW_END,
                           HIGH_MEMORY, (unsigned long long)b->m->mem_bytes);
@@ -171,7 +175,7 @@ int boot_elf_segments(struct boot *b, uint32_t *entry, uint64_t *end)
     if (!found)
         return boot_error(b,
                           "entry point 0x%llx lies in none of the ELF's "
-                          "segments",
+                          "segments; check ENTRY of the linker script",
                           (unsigned long long)h.entry);
     *entry = (uint32_t)gpa;
     return 0;

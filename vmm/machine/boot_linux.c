@@ -91,7 +91,7 @@ static int check_version(const struct boot *b, struct kernel *k)
     if (b->image.len < HDR_END)
         return boot_error(b,
                           "truncated bzImage: %zu bytes, its header alone "
-                          "takes %u",
+                          "takes %u" BOOT_RECOPY,
                           b->image.len, HDR_END);
     if (!(b->image.data[HDR_LOADFLAGS] & LOADED_HIGH))
         return boot_error(b, "a kernel that is loaded low (zImage); build a "
@@ -115,13 +115,12 @@ static int check_size(const struct boot *b, struct kernel *k)
     if (b->image.len < k->setup_len || b->image.len - k->setup_len + 15 < len)
         return boot_error(b,
                           "truncated bzImage: the header promises %llu "
-                          "bytes, the file has %zu",
+                          "bytes, the file has %zu" BOOT_RECOPY,
                           (unsigned long long)k->setup_len + len, b->image.len);
     if (k->real_mode && k->setup_len >= SETUP_STACK)
-        return boot_error(b,
-                          "%zu bytes of setup code do not fit in a segment; "
-                          "is it whole?",
-                          k->setup_len);
+        return boot_error(
+            b, "%zu bytes of setup code do not fit in a segment" BOOT_RECOPY,
+            k->setup_len);
     k->len = b->image.len - k->setup_len; /* a signature may follow */
     k->end = KERNEL + k->len;
     if (k->version >= PROTOCOL_INIT) {

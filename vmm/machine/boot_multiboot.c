@@ -93,7 +93,8 @@ static int load_by_header(struct boot *b, size_t at, uint32_t *entry,
     size_t from, len;
 
     if (b->image.len < at + 32)
-        return boot_error(b, "truncated multiboot header at 0x%zx", at);
+        return boot_error(b, "truncated multiboot header at 0x%zx" BOOT_RECOPY,
+                          at);
     header_addr = boot_u32(&b->image, at + 12);
     load = boot_u32(&b->image, at + 16);
     load_end = boot_u32(&b->image, at + 20);
@@ -109,7 +110,7 @@ static int load_by_header(struct boot *b, size_t at, uint32_t *entry,
     if ((load_end && load_end < load) || len > b->image.len - from)
         return boot_error(b,
                           "truncated: the multiboot header wants 0x%zx "
-                          "bytes, the file has 0x%zx",
+                          "bytes, the file has 0x%zx" BOOT_RECOPY,
                           len, b->image.len - from);
     *end = (uint64_t)load + len;
     if (bss_end > *end)
