@@ -34,7 +34,7 @@ static int run(const struct cli *cli, struct debug_server *srv,
 {
     static const struct debug_run go = {.kind = DEBUG_RUN_CONTINUE};
     struct gdb_server *g;
-    int err = gdb_server_create(&g, cli->gdb, srv, dbg);
+    int err = gdb_server_create(&g, cli->gdb, srv, dbg, false);
 
     if (err)
         return err;

@@ -32,6 +32,7 @@ struct gdb_server {
     struct gdb_listener listener;
     pthread_t thread;
     bool thread_made;
+    bool shared; /* others debug the same guest: it is theirs to end */
     atomic_bool quit, end;
     int wake_fd;
 
@@ -190,6 +191,7 @@ static int begin_session(struct debug *d, void *arg)
     (void)d;
     gdb_vm_begin(g->vm);
     gdb_session_init(&g->session, &target);
+    g->session.extended = g->shared; /* a killed guest can be switched on */
     return 0;
 }
 
@@ -244,8 +246,9 @@ static void drop_client(struct gdb_server *g)
     pthread_mutex_unlock(&g->lock);
     /* Nobody can come back by standard input: a stopped guest stays so for
      * ever.  A killed one is over, too. */
-    if (debug_server_call(g->srv, end_session, g) > 0 ||
-        (stdio && !debug_server_running(g->srv)))
+    if ((debug_server_call(g->srv, end_session, g) > 0 ||
+         (stdio && !debug_server_running(g->srv))) &&
+        !g->shared)
         atomic_store(&g->end, true);
 }
 
@@ -433,7 +436,7 @@ static int start(struct gdb_server *g, const char *where)
 }
 
 int gdb_server_create(struct gdb_server **out, const char *where,
-                      struct debug_server *srv, struct debug *dbg)
+                      struct debug_server *srv, struct debug *dbg, bool shared)
 {
     struct gdb_server *g = calloc(1, sizeof(*g));
     int err;
@@ -443,6 +446,7 @@ int gdb_server_create(struct gdb_server **out, const char *where,
         return -ENOMEM;
     g->srv = srv;
     g->dbg = dbg;
+    g->shared = shared;
     g->wake_fd = g->in_fd = g->out_fd = g->listener.fd = -1;
     pthread_mutex_init(&g->lock, NULL);
     strbuf_init(&g->out);

@@ -15,10 +15,11 @@ struct gdb_server;
 /*
  * WHERE: [HOST:]PORT (HOST: 127.0.0.1), unix:PATH, or stdio.  0 or -errno,
  * logged.  The caller runs debug_server_loop(), which is quit when the guest
- * has ended.
+ * has ended; unless somebody else debugs it, too (SHARED): then only a `kill`
+ * switches the guest off, and `run` on again.
  */
 int gdb_server_create(struct gdb_server **out, const char *where,
-                      struct debug_server *srv, struct debug *dbg);
+                      struct debug_server *srv, struct debug *dbg, bool shared);
 void gdb_server_destroy(struct gdb_server *g);
 /* Ends the guest soon, stopped or not.  Any thread, or a signal handler. */
 void gdb_server_end(struct gdb_server *g);

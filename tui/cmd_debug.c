@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gdbstub/server.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "vmm/base/log.h"
@@ -223,9 +224,11 @@ static int run_screen(struct session *s, const struct cli *cli)
     char layout[512], history[512];
     struct screen_thread t = {.cfg = {.ctx = &s->ctx,
                                       .console = s->console,
+                                      .shared = cli->gdb,
                                       .record = cli->record,
                                       .layout = cli->layout,
                                       .theme = theme_of(cli)}};
+    struct gdb_server *gdb = NULL;
     pthread_t thread;
     int status = EXIT_STATUS_SETUP;
 
@@ -238,12 +241,17 @@ static int run_screen(struct session *s, const struct cli *cli)
     if (debug_server_create(&t.srv, s->dbg))
         return status;
     t.cfg.srv = t.srv;
+    if (cli->gdb && gdb_server_create(&gdb, cli->gdb, t.srv, s->dbg, true)) {
+        debug_server_destroy(t.srv);
+        return status;
+    }
     if (open_term(&t.cfg.term, cli) == 0 &&
         pthread_create(&thread, NULL, screen_main, &t) == 0) {
         debug_server_loop(t.srv);
         pthread_join(thread, NULL);
         status = EXIT_STATUS_OK;
     }
+    gdb_server_destroy(gdb);
     debug_server_destroy(t.srv);
     return status;
 }
@@ -261,6 +269,13 @@ int cmd_debug(struct cli *cli)
     int status;
 
     terminal_prepare();
+    if (cli->gdb && (!wants_screen(cli) || strcmp(cli->gdb, "stdio") == 0)) {
+        cli_error(cli,
+                  "--gdb %s: beside the screen, and by another way than "
+                  "its terminal",
+                  cli->gdb);
+        return EXIT_STATUS_USAGE;
+    }
     terminal_take_resize(false); /* nor any thread started from here */
     /* A person at the screen waits as the guest does; a script does not. */
     cli->vm.interactive = wants_screen(cli) && !cli->keys;

@@ -287,12 +287,13 @@ static void main_loop(struct screen *sc)
         hear_stop(sc);
         paint(sc);
         key = sc->term.ops->key(
-            &sc->term, debug_server_running(sc->srv) ? REFRESH_MS : -1);
+            &sc->term,
+            sc->shared || debug_server_running(sc->srv) ? REFRESH_MS : -1);
         if (key == TERM_EOF)
             break;
         if (key != TERM_NONE)
             screen_key(sc, key);
-        else if (debug_server_running(sc->srv))
+        else if (sc->shared || debug_server_running(sc->srv))
             glance(sc);
     }
     wait_patiently(sc);
@@ -316,6 +317,7 @@ void screen_run(const struct screen_config *cfg)
     sc->ctx = cfg->ctx;
     sc->srv = cfg->srv;
     sc->console = cfg->console;
+    sc->shared = cfg->shared;
     sc->term = cfg->term;
     sc->client = (struct debug_client){"screen", on_stop, NULL, sc, NULL};
     sc->ctx->resume = resume_hook;

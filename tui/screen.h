@@ -45,6 +45,7 @@ struct screen {
     struct command_ctx *ctx;
     struct debug_server *srv;
     struct debug_client client;
+    bool shared;             /* gdb may run and change the guest as well */
     struct chardev *console; /* COM1, a chardev_memory; or NULL */
     struct term term;
     struct record *record; /* NULL: not recorded */
@@ -88,6 +89,7 @@ struct screen_config {
     struct command_ctx *ctx;
     struct debug_server *srv;
     struct chardev *console;
+    bool shared;         /* the guest has other clients: it may change */
     struct term term;    /* initialised; the screen finishes it */
     const char *record;  /* asciinema file, or NULL */
     const char *layout;  /* file of panes, or NULL */

@@ -16,7 +16,7 @@ struct call {
 
 struct debug_server {
     struct debug *dbg;
-    pthread_mutex_t lock; /* all below */
+    pthread_mutex_t lock; /* all below; recursive: see quit */
     pthread_cond_t work;  /* for the vCPU's thread: a call, a run, quit */
     pthread_cond_t done;  /* for clients: a call is done */
     struct call *calls;   /* in order of arrival */
@@ -59,13 +59,17 @@ static void on_wake(void *opaque, int fd)
 int debug_server_create(struct debug_server **out, struct debug *d)
 {
     struct debug_server *srv = calloc(1, sizeof(*srv));
+    pthread_mutexattr_t attr;
     int err;
 
     *out = NULL;
     if (!srv)
         return -ENOMEM;
     srv->dbg = d;
-    pthread_mutex_init(&srv->lock, NULL);
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&srv->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
     pthread_cond_init(&srv->work, NULL);
     pthread_cond_init(&srv->done, NULL);
     srv->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -228,8 +232,11 @@ bool debug_server_running(struct debug_server *srv)
 
 void debug_server_quit(struct debug_server *srv)
 {
-    /* No lock: on_stop runs with it, and a bool is set only once. */
-    __atomic_store_n(&srv->quit, true, __ATOMIC_SEQ_CST);
+    /* The loop must not have looked and be about to sleep.  on_stop runs with
+     * the lock, on the thread that has it. */
+    pthread_mutex_lock(&srv->lock);
+    srv->quit = true;
     debug_interrupt(srv->dbg);
     pthread_cond_signal(&srv->work);
+    pthread_mutex_unlock(&srv->lock);
 }

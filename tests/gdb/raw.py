@@ -596,6 +596,50 @@ def test_two_clients():
         assert g.c.ask("qC") == "QCp1.1"
 
 
+def test_beside_the_screen():
+    """One guest, one stop, and both are told, whoever let it run."""
+    keys, where = os.path.join(WORK, "keys"), os.path.join(WORK, "beside.sock")
+    os.mkfifo(keys)
+    read_symbols(PROT)
+    proc = subprocess.Popen(
+        [RINGSIDE, "debug", "--accel", ACCEL, "-m", "16M", "--keys", keys,
+         "--size", "100x30", "--gdb", "unix:" + where, PROT],
+        stdout=subprocess.PIPE)
+    try:
+        with open(keys, "w") as screen:
+            c = Client(where, timeout=20 * SLOWER)
+            c.ask("qSupported:swbreak+;hwbreak+")
+            assert c.ask("Z0,%x,1" % SYMBOLS["loop"]) == "OK"
+            assert "swbreak" in c.run("vCont;c")
+            pc = "p8"
+            before = c.ask(pc)
+            screen.write("s\n")         # the screen steps; gdb sees it
+            screen.flush()
+            deadline = time.monotonic() + 20 * SLOWER
+            while c.ask(pc) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
+            want = SYMBOLS["hit"].to_bytes(4, "little").hex()
+            assert c.ask(pc) == want
+            assert "stepped" in c.monitor("why")
+            # Stop points are everybody's; a kill ends the guest alone.
+            assert "gdb's" in c.monitor("points")
+            assert "swbreak" in c.run("vCont;c")
+            c.send("k")
+            c.close()
+            c = Client(where, timeout=20 * SLOWER)
+            assert c.ask("vRun;").startswith("T")
+            assert c.ask("Z0,%x,1" % SYMBOLS["touch"]) == "OK"
+            assert "T05" in c.run("vCont;c")
+            c.close()                   # its stop points go, the guest stays
+            screen.write("s\n")
+        shown = proc.communicate(timeout=20 * SLOWER)[0].decode()
+        assert "stepped at" in shown, shown
+        assert proc.returncode == 0
+    finally:
+        proc.kill()
+        proc.communicate()
+
+
 def test_client_vanishes():
     with Guest(PROT, "-S") as g:
         g.to("loop")

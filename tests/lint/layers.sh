@@ -28,6 +28,7 @@ rows=(
     "vmm/                       $core"
     'gdbstub/(packet|command)   gdbstub/|vmm/base/'
     'gdbstub/                   gdbstub/|vmm/(base|x86|host|view)/|vmm/(vm|debug(_server)?|trace|exit_[a-z]*).h|vmm/cli'
+    'tui/cmd_debug              tui/|gdbstub/server.h|vmm/'
     'tui/                       tui/|vmm/(base|x86|host|view)/|vmm/(vm|debug(_server)?|trace|exit_[a-z]*).h|vmm/cli'
     'traces/                    traces/|vmm/base/|vmm/(vm|debug|trace|exit_[a-z]*).h'
 )
