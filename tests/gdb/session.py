@@ -464,7 +464,6 @@ def session_debian_686():
 
 def session_debian_amd64():
     """Debian's 64-bit kernel by its own names."""
-    run("set architecture i386:x86-64")
     connect()
     check(str(gdb.parse_and_eval("$mode")) in ("prot32", "long64"))
     console = Console()
