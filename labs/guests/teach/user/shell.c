@@ -36,6 +36,7 @@ static const struct {
     {"poweroff [N]", "switch off; with N through the debug-exit port"},
     {"primes N", "count the primes below N"},
     {"ps [-t]", "list the processes; with -t also their time"},
+    {"sleep [MS]", "do nothing for so many milliseconds"},
     {"spin [N]", "N million rounds of arithmetic, and their checksum"},
     {"uptime", "how long the machine has been up"},
 };
