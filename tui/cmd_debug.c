@@ -181,7 +181,6 @@ static void *screen_main(void *arg)
 {
     struct screen_thread *t = arg;
 
-    terminal_take_resize(true);
     screen_run(&t->cfg);
     debug_server_quit(t->srv);
     return NULL;
@@ -276,7 +275,7 @@ int cmd_debug(struct cli *cli)
                   cli->gdb);
         return EXIT_STATUS_USAGE;
     }
-    terminal_take_resize(false); /* nor any thread started from here */
+    terminal_hold_resize();
     /* A person at the screen waits as the guest does; a script does not. */
     cli->vm.interactive = wants_screen(cli) && !cli->keys;
     if (cli->operands)

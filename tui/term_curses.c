@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -124,7 +123,10 @@ static int curses_key(struct term *t, int timeout_ms)
     int ch = getch(); /* what curses has read already */
 
     if (ch == ERR) {
-        poll(fds, ARRAY_SIZE(fds), timeout_ms);
+        /* A window that was small for a moment has lost cells, and may have
+         * its old size by now: then curses sees no change. */
+        if (terminal_wait(fds, ARRAY_SIZE(fds), timeout_ms) < 0)
+            clearok(stdscr, TRUE);
         if (read(cs->wake_fd, &drain, sizeof(drain)) < 0 && errno != EAGAIN)
             return TERM_EOF;
         if (fds[0].revents & (POLLHUP | POLLERR))

@@ -188,11 +188,22 @@ void terminal_set_leave(int fd, const char *bytes, void (*resume)(void))
     term.resume = resume;
 }
 
-void terminal_take_resize(bool take)
+void terminal_hold_resize(void)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGWINCH);
-    pthread_sigmask(take ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int terminal_wait(struct pollfd *fds, unsigned count, int timeout_ms)
+{
+    struct timespec limit = {timeout_ms / 1000,
+                             (long)(timeout_ms % 1000) * 1000000};
+    sigset_t set;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &set);
+    sigdelset(&set, SIGWINCH);
+    return ppoll(fds, count, timeout_ms < 0 ? NULL : &limit, &set);
 }

@@ -10,6 +10,8 @@
  */
 #ifndef VMM_HOST_TERMINAL_H
 #define VMM_HOST_TERMINAL_H
+#include <poll.h>
+
 #include "vmm/base/base.h"
 
 /* Takes the deadly signals.  terminal_raw() does it too; a program that will
@@ -35,7 +37,13 @@ void terminal_restore(void);
  */
 void terminal_set_leave(int fd, const char *bytes, void (*resume)(void));
 
-/* Whether SIGWINCH comes to the calling thread and those it will start: it has
- * to interrupt the wait of the one that paints, and no other's. */
-void terminal_take_resize(bool take);
+/*
+ * SIGWINCH waits, for the calling thread and those it will start, until one of
+ * them is in terminal_wait(): it interrupts no other's sleep, and none is lost
+ * between looking for it and going to sleep.
+ */
+void terminal_hold_resize(void);
+/* poll(), which a SIGWINCH ends (-1, EINTR), also one that was held.
+ * TIMEOUT_MS < 0: no limit. */
+int terminal_wait(struct pollfd *fds, unsigned count, int timeout_ms);
 #endif
