@@ -10,6 +10,7 @@
 
 struct record {
     FILE *file;
+    unsigned w, h; /* as the file has it */
     struct timespec start;
     struct surface last;
 };
@@ -29,6 +30,8 @@ int record_create(struct record **out, const char *path, unsigned w, unsigned h)
         return err;
     }
     clock_gettime(CLOCK_MONOTONIC, &r->start);
+    r->w = w;
+    r->h = h;
     fprintf(r->file,
             "{\"version\": 2, \"width\": %u, \"height\": %u, \"timestamp\": "
             "%lld, \"title\": \"ringside\"}\n",
@@ -122,6 +125,11 @@ void record_frame(struct record *r, const struct surface *s,
 {
     struct strbuf out;
 
+    if (r->w != s->w || r->h != s->h) {
+        r->w = s->w;
+        r->h = s->h;
+        fprintf(r->file, "[%.6f, \"r\", \"%ux%u\"]\n", elapsed(r), s->w, s->h);
+    }
     strbuf_init(&out);
     if (r->last.w != s->w || r->last.h != s->h)
         strbuf_puts(&out, "\033[2J\033[?25l");
