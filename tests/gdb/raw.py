@@ -1,6 +1,18 @@
 #!/usr/bin/python3
 """raw.py RINGSIDE ACCEL REAL PROT MODES LONG: the stub by packets, also wrong
 ones.
+
+Faults that other stubs have or had, and the test that would find each here:
+
+    `bs` when nothing is recorded aborts           test_unknown_packets
+    `g`, then `G` of the same, changes registers   test_registers_round_trip*
+    ST(i) is the wrong register after a push       test_fpu_order
+    in real mode, CS not 0: hit for ever           test_real_mode
+    stale bytes of an unmapped page                test_unmapped_memory
+    a name longer than the buffer                  test_unknown_packets
+    the escape character inside binary data        test_escape_in_data
+    a stop reply before any resume                 test_first_words,
+                                         test_stop_reply_only_when_asked
 """
 import os
 import re
@@ -324,7 +336,13 @@ def test_unmapped_memory():
         assert g.c.ask("Qqemu.PhyMemMode:1") == "OK"
         assert g.c.ask("qqemu.PhyMemMode") == "1"
         assert g.c.ask("m400000,4") == "00000000"
+        assert g.c.ask("M400000,4:78563412") == "OK"
+        assert g.c.ask("m400000,4") == "78563412"
+        # Where page 200000h is one to one, both are the same.
+        page = g.c.ask("m200000,10")
         assert g.c.ask("Qqemu.PhyMemMode:0") == "OK"
+        assert g.c.ask("m200000,10") == page
+        assert g.c.ask("m400000,4")[0] == "E"
         assert "NOIRQ" in g.c.ask("qqemu.sstepbits")
 
 
@@ -725,6 +743,53 @@ def test_triple_fault():
             assert reply.startswith("T0b"), reply
 
 
+def chain_of(text):
+    """Rows of `why`: the fault's name, error code, CR2 and rip."""
+    return [tuple(int(w, 16) if i else w for i, w in enumerate(row.split()[:4]))
+            for row in text.split("\n") if row.startswith("#")]
+
+
+def test_triple_fault_chain():
+    if ACCEL != "bt":                   # KVM does not tell
+        return
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        # The IDT is on a page that is not there.
+        assert g.c.ask("P%x=%s" % (g.number("idtr_base"), (
+            0x400000).to_bytes(8, "little").hex())) == "OK"
+        assert g.c.ask("P%x=ff070000" % g.number("idtr_limit")) == "OK"
+        assert g.c.ask("M%x,2:0f0b" % SYMBOLS["touch"]) == "OK"
+        ecx = g.reg(1)
+        assert g.c.run("vCont;c").startswith("T04")
+        at = SYMBOLS["touch"]
+        assert chain_of(g.c.monitor("why")) == [
+            ("#UD", 0, 0, at), ("#PF", 0, 0x400030, at),
+            ("#PF", 0, 0x400070, at)], g.c.monitor("why")
+        # The state is that before the first.
+        assert g.pc() == at and g.reg(1) == ecx + 1
+        assert g.reg(g.number("cr2")) == 0
+        # Mended, it goes on.
+        assert g.c.ask("M%x,2:9090" % at) == "OK"
+        assert g.c.run("vCont;s:1").startswith("T05") and g.pc() == at + 1
+
+
+def test_triple_fault_at_the_prompt():
+    if ACCEL != "bt":
+        return
+    image = os.path.join(WORK, "triple.img")
+    with open(image, "wb") as f:        # lidt [7c10h]; ud2
+        f.write(bytes.fromhex("0f011e107c0f0b").ljust(510, b"\0") +
+                b"\x55\xaa")
+    said = subprocess.run(
+        [RINGSIDE, "debug", "--accel", ACCEL, "--repl", image],
+        input=b"continue\nwhy\nprint $eip\n", stdout=subprocess.PIPE,
+        timeout=20 * SLOWER, check=True).stdout.decode()
+    assert "triple fault at 0x7c05: #UD, #GP, #GP" in said, said
+    assert chain_of(said) == [("#UD", 0, 0, 0x7C05), ("#GP", 0x33, 0, 0x7C05),
+                              ("#GP", 0x6B, 0, 0x7C05)], said
+    assert "0x7c05  31749" in said, said
+
+
 def test_stop_reply_only_when_asked():
     with Guest(PROT, "-S") as g:
         g.c.interrupt()                 # it has never run
@@ -755,6 +820,41 @@ def test_step_policy():
             reply = g.c.ask("Qqemu.PhyMemMode:" + text)
             assert reply == "OK" if text == "2" else reply[0] == "E", reply
         assert g.c.ask("qqemu.PhyMemMode") == "1"
+
+
+def step_after_a_while(g):
+    """A step with interrupts on, after some time with them off: to where?  The
+    timer's line is high half of the time."""
+    flags = g.reg(9) & ~0x200
+    for pc, value in (("8", 0x7C50), ("9", flags)):
+        assert g.c.ask("P%s=%s" % (pc, value.to_bytes(4, "little").hex())
+                       ) == "OK"
+    assert g.c.ask("M7c50,2:ebfe") == "OK"      # jmp $
+    g.c.send("vCont;c")
+    time.sleep(0.01 * SLOWER)
+    g.c.interrupt()
+    assert g.c.stop().startswith("T02") and g.pc() == 0x7C50
+    assert g.c.ask("M7c50,2:9090") == "OK"
+    assert g.c.ask("P9=" + (flags | 0x200).to_bytes(4, "little").hex()) == "OK"
+    g.c.run("vCont;s:1")
+    return g.pc()
+
+
+def test_step_policy_with_interrupts():
+    with Guest(REAL, "-S") as g:
+        assert g.c.ask("Z0,7c50,1") == "OK"
+        assert "swbreak" in g.c.run("vCont;c")
+        assert g.c.ask("z0,7c50,1") == "OK"
+        # As it is by default, a step does not land in a handler.
+        for _ in range(10):
+            assert step_after_a_while(g) == 0x7C51
+        assert g.c.ask("Qqemu.sstep=1") == "OK"
+        for _ in range(50):
+            if step_after_a_while(g) != 0x7C51:
+                break
+        assert g.reg(g.number("vector")) == 8
+        # IP, CS: where it goes on
+        assert g.c.ask("m%x,4" % g.reg(4)) == "5000c007"
 
 
 def test_catch():
