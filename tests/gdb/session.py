@@ -279,6 +279,36 @@ def session_source():
         "$esp", hex(value("$sp")))))
 
 
+def session_user():
+    """From the kernel's source into that of a program in ring 3."""
+    run("file %s/guests/teach.elf" % BUILD)
+    connect()
+    run("tbreak proc_spawn")
+    run("continue")
+    check("proc_spawn" in run("list"), run("list"))
+    check("shell" in run("info args"))
+    run("next")
+    check("f = " in run("info locals"), run("info locals"))
+    run("file %s/guests/teach/user/shell.elf" % BUILD)
+    run("tbreak main")
+    run("continue")
+    check(function() == "main" and value("$cpl") == 3)
+    check(gdb.newest_frame().find_sal().symtab.filename.endswith("shell.c"))
+    check("main" in run("list"))
+    line = gdb.newest_frame().find_sal().line
+    run("next")
+    check(function() == "main")
+    check(gdb.newest_frame().find_sal().line > line)
+    for _ in range(20):                 # into the first call
+        run("step")
+        if function() != "main":
+            break
+    check(function() != "main" and value("$cpl") == 3)
+    check("main (" in run("backtrace"), run("backtrace"))
+    run("finish")
+    check(function() == "main")
+
+
 def session_points():
     """Watchpoints, conditions, dprintf, ignore counts."""
     run("file %s/guests/teach.elf" % BUILD)

@@ -16,7 +16,8 @@ trap cleanup EXIT
 # The sessions, and the image that each begins with.  Those of `kvm_only` are of
 # 64-bit code.
 kvm_only='^long$'
-sessions=(boot:guests/teach.img source:guests/teach.elf points:guests/teach.elf
+sessions=(boot:guests/teach.img source:guests/teach.elf
+    user:guests/teach.elf points:guests/teach.elf
     interrupt:guests/teach.elf memory:guests/teach.elf
     program:guests/teach.elf modes:tests/gdb/modes.img
     long:tests/gdb/long.img steps16:tests/gdb/modes.img
@@ -43,6 +44,9 @@ session() { # ACCEL NAME OPTION... IMAGE
     guest=
     grep -E "^(PASS|FAIL) $label" "$out" ||
         fail "$label" "gdb did not finish (see $out)"
+    if [ -n "${SHOW_LAST:-}" ] && ! grep -q "^PASS $label" "$out"; then
+        tail -n 20 "$out" | sed 's/^/    | /' # where logs are lost
+    fi
     ! grep -q '^FAIL' "$out" || failed=1
 }
 
