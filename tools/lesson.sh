@@ -29,6 +29,7 @@ if [ "${1:-}" = --check ]; then
     shift
     if [ $# -gt 1 ]; then
         pictures=$1
+        mkdir -p "$pictures" || exit 1
         shift
     fi
 fi
