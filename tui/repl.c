@@ -1,6 +1,5 @@
 #include "tui/repl.h"
 
-#include <errno.h>
 #include <histedit.h>
 #include <signal.h>
 #include <stdio.h>
@@ -122,6 +121,29 @@ static unsigned char on_tab(EditLine *el, int ch)
     return CC_REDISPLAY;
 }
 
+/* ^C with nothing running: a key like others, as a signal would be lost while
+ * the line is not being read. */
+static unsigned char on_cancel(EditLine *el, int ch)
+{
+    const LineInfo *li = el_line(el);
+
+    (void)ch;
+    puts("\nthe guest is stopped; `quit` leaves");
+    el_cursor(el, (int)(li->lastchar - li->cursor));
+    el_deletestr(el, (int)(li->lastchar - li->buffer));
+    return CC_REDISPLAY;
+}
+
+/* ^Z, which is a key for the same reason. */
+static unsigned char on_suspend(EditLine *el, int ch)
+{
+    (void)ch;
+    el_set(el, EL_PREP_TERM, 0);
+    kill(0, SIGTSTP);
+    el_set(el, EL_PREP_TERM, 1);
+    return CC_REDISPLAY;
+}
+
 static void edited(struct command_ctx *ctx)
 {
     EditLine *el = el_init("ringside", stdin, stdout, stderr);
@@ -141,15 +163,16 @@ static void edited(struct command_ctx *ctx)
     el_set(el, EL_CLIENTDATA, ctx);
     el_set(el, EL_ADDFN, "ringside-complete", "complete a name", on_tab);
     el_set(el, EL_BIND, "^I", "ringside-complete", NULL);
+    el_set(el, EL_ADDFN, "ringside-cancel", "forget the line", on_cancel);
+    el_set(el, EL_BIND, "^C", "ringside-cancel", NULL);
+    el_set(el, EL_ADDFN, "ringside-stop", "back to the shell", on_suspend);
+    el_set(el, EL_BIND, "^Z", "ringside-stop", NULL);
+    el_set(el, EL_SETTY, "-d", "-isig", NULL);
     while (!ctx->quit) {
         char copy[512];
 
+        el_set(el, EL_PREP_TERM, 1); /* whoever sees the prompt can type */
         line = el_gets(el, &n);
-        if (!line && n < 0 && errno == EINTR) { /* ^C with nothing running */
-            puts("\nthe guest is stopped; `quit` leaves");
-            el_reset(el);
-            continue;
-        }
         if (!line || n <= 0)
             break;
         snprintf(copy, sizeof(copy), "%.*s", n, line);

@@ -59,14 +59,15 @@ EOS
 # Six commands and ^C.  A ^C with nothing running leaves nothing.
 watch newcomer-repl --repl <<'EOS' || status=1
 see ^C stops a running guest
-keys c\r
-see ringlet$
-keys \<C-c>
-see interrupted at
+see (ringside)
 keys foo
 see (ringside) foo
 keys \<C-c>
 see the guest is stopped; `quit` leaves
+keys c\r
+see ringlet$
+keys \<C-c>
+see interrupted at
 keys catch\r
 see catch exception #pf if cr2 < 4096
 keys catch exception #pf if cr2 < 4096\r
