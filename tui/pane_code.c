@@ -253,8 +253,9 @@ void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
     wide = x86_mode(&st) == X86_MODE_LONG64;
     for (unsigned i = 0; i < (wide ? 16u : 8u); i += 2)
         add_pair(p, ctx, &st, i, i + 1, wide ? r64 : r32, wide ? 16 : 8);
-    pane_add(p, LOOK_PLAIN, "eip %08llx  efl %08llx",
-             (unsigned long long)st.rip, (unsigned long long)st.rflags);
+    pane_add(p, LOOK_PLAIN, "%s %0*llx%sefl %08llx", wide ? "rip" : "eip",
+             wide ? 16 : 8, (unsigned long long)st.rip, wide ? " " : "  ",
+             (unsigned long long)st.rflags);
     add_flags(p, &st);
     for (unsigned i = 0; i < X86_SREG_COUNT; i += 3)
         pane_add(p, LOOK_PLAIN, "%s %04x  %s %04x  %s %04x", sregs[i],

@@ -235,6 +235,19 @@ struct pane_line *pane_add(struct pane *p, enum look look, const char *fmt, ...)
     return l;
 }
 
+/* A line that begins with an address, of 32 bits or more, is about it. */
+static bool line_address(const char *text, uint64_t *addr)
+{
+    size_t n;
+
+    text += strspn(text, " ");
+    n = strspn(text, "0123456789abcdef");
+    if (n < 8 || n > 16 || text[n] != ' ')
+        return false;
+    *addr = strtoull(text, NULL, 16);
+    return true;
+}
+
 static void add_doc_line(void *opaque, const struct doc_line *from)
 {
     static const enum look looks[] = {
@@ -244,14 +257,9 @@ static void add_doc_line(void *opaque, const struct doc_line *from)
     };
     const char *text = from->text;
     struct pane_line *l = pane_add(opaque, looks[from->mark], "%s", text);
-    unsigned long long addr;
 
     l->link = from->link ? strdup(from->link) : NULL;
-    if (sscanf(text, " %8llx ", &addr) == 1 &&
-        strspn(text, " 0123456789abcdef") >= 8) {
-        l->addr = addr;
-        l->has_addr = true;
-    }
+    l->has_addr = line_address(text, &l->addr);
 }
 
 static void add_doc(struct pane *p, const struct doc *doc)

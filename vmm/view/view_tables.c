@@ -158,6 +158,35 @@ static const char *const tss32[] = {
     "es",     "cs",   "ss",  "ds",   "fs",  "gs",   "ldt", "t | io map",
 };
 
+/* Of the 64-bit TSS, SDM vol. 3A figure 7-11; 8 bytes each. */
+static const struct {
+    const char *name;
+    unsigned offset;
+} tss64[] = {
+    {"rsp0", 4},  {"rsp1", 12}, {"rsp2", 20}, {"ist1", 36}, {"ist2", 44},
+    {"ist3", 52}, {"ist4", 60}, {"ist5", 68}, {"ist6", 76}, {"ist7", 84},
+};
+#define TSS64_IO_MAP 102u /* 16 bits: where the I/O permission map begins */
+
+static bool put_tss64(const struct view_ctx *ctx, uint64_t base,
+                      struct doc *doc)
+{
+    uint8_t tss[TSS64_IO_MAP + 2];
+    uint16_t io_map;
+
+    if (vm_read_gla(ctx->vm, base, tss, sizeof(tss)) < sizeof(tss))
+        return view_fail(doc, "the TSS is not mapped");
+    for (unsigned i = 0; i < ARRAY_SIZE(tss64); i++) {
+        uint64_t value;
+
+        memcpy(&value, tss + tss64[i].offset, sizeof(value));
+        doc_field(doc, tss64[i].name, "%016llx", (unsigned long long)value);
+    }
+    memcpy(&io_map, tss + TSS64_IO_MAP, sizeof(io_map));
+    doc_field(doc, "io map", "%04x", io_map);
+    return true;
+}
+
 bool view_tss(const struct view_ctx *ctx, int argc, char **argv,
               struct doc *doc)
 {
@@ -172,7 +201,9 @@ bool view_tss(const struct view_ctx *ctx, int argc, char **argv,
     x86_attr_text(text, sizeof(text), st.tr.attr);
     doc_field(doc, "tr", "%04x base %08llx limit %x  %s", st.tr.selector,
               (unsigned long long)st.tr.base, st.tr.limit, text);
-    if (st.efer & X86_EFER_LMA || X86_SEG_TYPE(st.tr.attr) < 8)
+    if (st.efer & X86_EFER_LMA)
+        return put_tss64(ctx, st.tr.base, doc);
+    if (X86_SEG_TYPE(st.tr.attr) < 8)
         return true; /* other layouts: the raw bytes say more */
     for (unsigned i = 0; i < ARRAY_SIZE(tss32); i++) {
         uint32_t value;
