@@ -511,16 +511,16 @@ def session_debian_amd64():
     run("maintenance flush register-cache")
     check(run("info registers") == regs)
     check("result" in run("walk $pc"))
-    run("break do_idle")
-    run("continue")
-    check(function() == "do_idle", function())
-    check(names_of_backtrace()[:2] == ["do_idle", "cpu_startup_entry"],
-          run("backtrace 4"))
     here = value("$pc")
     run("stepi")
-    check(value("$pc") != here and function() == "do_idle")
-    run("delete")
+    check(value("$pc") != here)
+    # Breakpoints made of steps do not get past the end of an interrupt.
     if debug_registers_work():
+        run("break do_idle")
+        run("continue")
+        check(names_of_backtrace()[:2] == ["do_idle", "cpu_startup_entry"],
+              run("backtrace 4"))
+        run("delete")
         run("watch *(long *) %d" % (value("$sp") - 64))
         run("continue")
         check(stops[-1].breakpoint.type == gdb.BP_HARDWARE_WATCHPOINT)
@@ -535,6 +535,7 @@ def main():
     label = "gdb-session-%s-%s" % (SESSION, ACCEL)
     gdb.execute("set pagination off")
     gdb.execute("set confirm off")
+    gdb.execute("set remotetimeout 60")     # machines in machines are slow
     gdb.execute("set breakpoint pending off")
     try:
         globals()["session_" + SESSION.replace("-", "_")]()
