@@ -43,6 +43,10 @@ if ! command -v tmux >/dev/null; then
     echo "A lesson needs tmux: apt-get install tmux"
     exit 1
 fi
+if [ ! -x "$BUILD/ringside" ]; then
+    echo "There is no $BUILD/ringside yet: make"
+    exit 1
+fi
 name=$(basename "$lesson" .txt)
 socket=ringside-lesson-$$
 trap 'tm kill-server 2>/dev/null' EXIT
