@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/guest/lib.sh
 
 runs=${RUNS:-20}
+limit=600 # seconds, for what hangs: sanitized, interpreted and under load is slow
 load=()
 trap 'kill "${load[@]}" 2>/dev/null' EXIT
 
@@ -28,7 +29,7 @@ same() { # NAME STATUS OPTIONS...
     for ((i = 1; i <= runs; i++)); do
         report=$logs/$name.$i
         status=0
-        timeout -k 5 120 "$ringside" run --accel bt --serial null --digest \
+        timeout -k 5 "$limit" "$ringside" run --accel bt --serial null --digest \
             --report "$report" "$@" </dev/null >"$report.out" 2>&1 ||
             status=$?
         if [ $status -ne "$want" ]; then
@@ -56,7 +57,7 @@ teach=(-m 32M --kernel-args
 switched() { # SWITCHES
     local name=determinism-teach-$1 status=0
     [[ $name =~ $only ]] || return
-    RINGSIDE_BT=$1 timeout -k 5 120 "$ringside" run --accel bt --serial null \
+    RINGSIDE_BT=$1 timeout -k 5 "$limit" "$ringside" run --accel bt --serial null \
         --digest --report "$logs/$name" "${teach[@]}" </dev/null \
         >"$logs/$name.out" 2>&1 || status=$?
     if [ $status -ne 41 ]; then

@@ -222,9 +222,13 @@ static void put_steps(const struct walk *v)
 
 /* ---- how it ends -------------------------------------------------------- */
 
-/*
- * The first entry on the way in which BIT is VALUE; the last if there is none.
- */
+/* Where the walk ended; the first when there was none, paging being off. */
+static const struct x86_walk_step *last_step(const struct x86_walk *w)
+{
+    return &w->step[w->steps ? w->steps - 1 : 0];
+}
+
+/* The first entry on the way in which BIT is VALUE; the last if none is. */
 static const struct x86_walk_step *guilty(const struct x86_walk *w,
                                           uint64_t bit, bool value)
 {
@@ -233,13 +237,13 @@ static const struct x86_walk_step *guilty(const struct x86_walk *w,
             !(w->step[i].shift == 30 && i == 0 && w->step[i].entry_size == 8 &&
               w->steps < 4 && bit != PTE_P)) /* PAE's PDPTEs have no rights */
             return &w->step[i];
-    return &w->step[w->steps - 1];
+    return last_step(w);
 }
 
 static void put_reason(const struct walk *v)
 {
     const struct x86_walk *w = &v->w;
-    const struct x86_walk_step *last = &w->step[w->steps ? w->steps - 1 : 0];
+    const struct x86_walk_step *last = last_step(w);
     const struct x86_walk_step *no_w = guilty(w, PTE_W, false);
     const struct x86_walk_step *no_u = guilty(w, PTE_U, false);
     const struct x86_walk_step *xd = guilty(w, PTE_XD, true);
