@@ -84,7 +84,7 @@ linux() { # ACCEL SET KERNEL
     dir=$(debian_dir "$2")
     initramfs "$2"
     session "$1" "$name" -m 192M --serial "unix:$logs/serial.sock" \
-        --initrd "$BUILD/initramfs-$2" --kernel-args 'console=ttyS0 nokaslr' \
+        --initrd "$BUILD/initramfs-$2" --kernel-args 'console=ttyS0 nokaslr nopti' \
         "$dir/$3"
 }
 for accel in ${ACCELS:-bt kvm}; do
