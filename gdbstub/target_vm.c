@@ -168,20 +168,15 @@ static size_t write_mem(void *opaque, uint64_t addr, const void *buf,
 }
 
 /* Linear addresses: which of them are mapped changes all the time. */
+/* gdb keeps it as long as it is connected, whatever mode follows: every
+ * address there is.  In two, for lengths have 64 bits. */
 static const char *memory_map(void *opaque)
 {
-    static const char narrow[] =
-        "<memory-map><memory type=\"ram\" start=\"0x0\" "
-        "length=\"0x100000000\"/></memory-map>\n";
-    static const char wide[] =
-        "<memory-map><memory type=\"ram\" start=\"0x0\" "
-        "length=\"0x8000000000000000\"/><memory type=\"ram\" "
-        "start=\"0x8000000000000000\" length=\"0x8000000000000000\"/>"
-        "</memory-map>\n";
-
-    return ((const struct gdb_vm *)opaque)->layout.kind == GDB_LAYOUT_64
-               ? wide
-               : narrow;
+    (void)opaque;
+    return "<memory-map><memory type=\"ram\" start=\"0x0\" "
+           "length=\"0x8000000000000000\"/><memory type=\"ram\" "
+           "start=\"0x8000000000000000\" length=\"0x8000000000000000\"/>"
+           "</memory-map>\n";
 }
 
 /* ---- stop points -------------------------------------------------------- */
