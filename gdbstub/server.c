@@ -75,13 +75,9 @@ static void flush_out(struct gdb_server *g)
     g->out_at = 0;
 }
 
-/* One packet, after an acknowledgement if ACK: one write. */
-static void send_packet(struct gdb_server *g, bool ack, const char *body,
-                        size_t len)
+static void send_packet(struct gdb_server *g, const char *body, size_t len)
 {
     pthread_mutex_lock(&g->lock);
-    if (ack)
-        strbuf_putc(&g->out, '+');
     strbuf_reset(&g->last);
     gdb_frame(&g->last, body, len);
     strbuf_add(&g->out, g->last.text, g->last.len);
@@ -111,7 +107,7 @@ static int run_packet(struct debug *d, void *arg)
     struct packet_call *c = arg;
     struct gdb_server *g = c->g;
     struct gdb_session *s = &g->session;
-    bool ack = !s->no_ack, reply;
+    bool reply;
 
     (void)d;
     gdb_vm_forget(g->vm);
@@ -123,9 +119,7 @@ static int run_packet(struct debug *d, void *arg)
         strbuf_puts(&s->body, "E.packet too long");
     }
     if (reply)
-        send_packet(g, ack, strbuf_str(&s->body), s->body.len);
-    else if (ack)
-        send_bytes(g, "+", 1);
+        send_packet(g, strbuf_str(&s->body), s->body.len);
     return 0;
 }
 
@@ -135,7 +129,7 @@ static void on_stop(void *opaque, const struct debug_stop *stop)
 
     gdb_vm_forget(g->vm);
     if (gdb_session_stopped(&g->session))
-        send_packet(g, false, g->session.body.text, g->session.body.len);
+        send_packet(g, g->session.body.text, g->session.body.len);
     if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
         debug_server_quit(g->srv);
 }
@@ -178,7 +172,7 @@ static void on_print(void *opaque, const char *text, size_t len)
     strbuf_init(&body);
     strbuf_putc(&body, 'O');
     gdb_put_hex(&body, text, len);
-    send_packet(g, false, body.text, body.len);
+    send_packet(g, body.text, body.len);
     strbuf_fini(&body);
     throttle(g);
 }
@@ -307,6 +301,10 @@ static void on_event(struct gdb_server *g, enum gdb_event event)
     switch (event) {
     case GDB_EVENT_PACKET:
     case GDB_EVENT_TOO_LONG:
+        /* At once: a client sends it again when the answer takes its time,
+         * and is a reply behind from then on. */
+        if (!g->session.no_ack)
+            send_bytes(g, "+", 1);
         (void)debug_server_call(g->srv, run_packet, &call);
         break;
     case GDB_EVENT_BAD:
