@@ -17,26 +17,34 @@ struct place {
 struct layout {
     unsigned min_w, min_h;
     struct place place[SCREEN_PANES_MAX];
+    /* The same panes while general registers have 64 bits; none: as above. */
+    struct place wide[SCREEN_PANES_MAX];
 };
 
 /* clang-format off */
 static const struct layout layouts[] = {
     { 180, 46, {
         { "code",    0,  0, 32, 50 }, { "source", 32,  0, 36, 50 },
-        { "cpu",    68,  0, 16, 32 }, { "exits",  68, 50, 32, 50 },
+        { "cpu",    68,  0, 16, 50 }, { "exits",  68, 50, 32, 50 },
         { "stack",   0, 50, 22, 25 }, { "memory", 22, 50, 46, 25 },
         { "walk",    0, 75, 40, 25 }, { "console", 40, 75, 28, 25 },
-        { "segs",   84,  0, 16, 50 } } },
+        { "segs",   84,  0, 16, 50 } }, { { 0 } } },
     { 118, 36, {
         { "code",    0,  0, 45, 45 }, { "source", 45,  0, 30, 45 },
         { "cpu",    75,  0, 25, 45 }, { "stack",   0, 45, 32, 28 },
         { "memory", 32, 45, 68, 28 }, { "walk",    0, 73, 50, 27 },
+        { "console", 50, 73, 50, 27 } }, {
+        { "code",    0,  0, 45, 45 }, { "source", 45,  0, 30, 45 },
+        { "cpu",    75,  0, 25, 73 }, { "stack",   0, 45, 32, 28 },
+        { "memory", 32, 45, 43, 28 }, { "walk",    0, 73, 50, 27 },
         { "console", 50, 73, 50, 27 } } },
     { 78, 22, {
         { "code",    0,  0, 63, 68 }, { "cpu",    63,  0, 37, 68 },
-        { "stack",   0, 68, 100, 32 } } },
+        { "stack",   0, 68, 100, 32 } }, {
+        { "code",    0,  0, 63, 68 }, { "cpu",    63,  0, 37, 100 },
+        { "stack",   0, 68, 63, 32 } } },
     { 0, 0, {
-        { "code",    0,  0, 100, 60 }, { "cpu",    0, 60, 100, 40 } } },
+        { "code",    0,  0, 100, 60 }, { "cpu",    0, 60, 100, 40 } }, { { 0 } } },
 };
 /* clang-format on */
 
@@ -156,13 +164,16 @@ void layout_apply(struct screen *sc)
     unsigned w = sc->term.w, full = ROWS_ABOVE + ROWS_BELOW;
     unsigned h = sc->term.h > full ? sc->term.h - full : 0;
     size_t at = choose(w, sc->term.h);
+    const struct place *place = sc->wide && layouts[at].wide[0].pane
+                                    ? layouts[at].wide
+                                    : layouts[at].place;
 
     static_assert(ARRAY_SIZE(layouts) == LAYOUTS, "a row for each size class");
     /* a pane that fills the screen stays, whatever the size */
     if (!sc->layout_known || (at != sc->layout_at && !sc->zoomed))
         change_panes(sc, at);
     for (unsigned i = 0; i < sc->panes; i++)
-        sc->pane[i].area = place_rect(&layouts[at].place[i], w, h);
+        sc->pane[i].area = place_rect(&place[i], w, h);
     if (sc->zoomed)
         for (unsigned i = 0; i < sc->panes; i++)
             sc->pane[i].area = i == sc->focus

@@ -253,16 +253,25 @@ void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
     wide = x86_mode(&st) == X86_MODE_LONG64;
     for (unsigned i = 0; i < (wide ? 16u : 8u); i += 2)
         add_pair(p, ctx, &st, i, i + 1, wide ? r64 : r32, wide ? 16 : 8);
-    pane_add(p, LOOK_PLAIN, "%s %0*llx%sefl %08llx", wide ? "rip" : "eip",
-             wide ? 16 : 8, (unsigned long long)st.rip, wide ? " " : "  ",
-             (unsigned long long)st.rflags);
+    if (wide) {
+        pane_add(p, LOOK_PLAIN, "rip %016llx", (unsigned long long)st.rip);
+        pane_add(p, LOOK_PLAIN, "rfl %016llx", (unsigned long long)st.rflags);
+    } else {
+        pane_add(p, LOOK_PLAIN, "eip %08llx  efl %08llx",
+                 (unsigned long long)st.rip, (unsigned long long)st.rflags);
+    }
     add_flags(p, &st);
     for (unsigned i = 0; i < X86_SREG_COUNT; i += 3)
         pane_add(p, LOOK_PLAIN, "%s %04x  %s %04x  %s %04x", sregs[i],
                  st.seg[i].selector, sregs[i + 1], st.seg[i + 1].selector,
                  sregs[i + 2], st.seg[i + 2].selector);
-    pane_add(p, LOOK_PLAIN, "cr3 %08llx  cr2 %08llx",
-             (unsigned long long)st.cr3, (unsigned long long)st.cr2);
+    if (wide) {
+        pane_add(p, LOOK_PLAIN, "cr3 %016llx", (unsigned long long)st.cr3);
+        pane_add(p, LOOK_PLAIN, "cr2 %016llx", (unsigned long long)st.cr2);
+    } else {
+        pane_add(p, LOOK_PLAIN, "cr3 %08llx  cr2 %08llx",
+                 (unsigned long long)st.cr3, (unsigned long long)st.cr2);
+    }
     x86_cr0_text(text, sizeof(text), st.cr0);
     pane_add(p, LOOK_DIM, "%s", text)->topic = "cr0";
     x86_cr4_text(text, sizeof(text), st.cr4);

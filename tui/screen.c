@@ -99,6 +99,10 @@ static int look(struct debug *d, void *arg)
     struct screen *sc = arg;
 
     vm_get_state(sc->ctx->vm, &sc->st);
+    if (sc->wide != (x86_mode(&sc->st) == X86_MODE_LONG64)) {
+        sc->wide = !sc->wide;
+        layout_apply(sc);
+    }
     sc->stop = *debug_last_stop(d);
     sc->icount = vm_vcpu(sc->ctx->vm)->icount;
     if (sc->running)

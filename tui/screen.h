@@ -57,6 +57,7 @@ struct screen {
     unsigned spares;
     unsigned focus_of[LAYOUTS]; /* 1 + the focus when last at that size */
     bool zoomed;
+    bool wide; /* general registers have 64 bits */
     struct layout_choice chosen[LAYOUTS];
     size_t layout_at; /* size class; valid if known */
     bool layout_known;

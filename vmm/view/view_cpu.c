@@ -65,11 +65,11 @@ bool view_regs(const struct view_ctx *ctx, int argc, char **argv,
 }
 
 static void put_seg(struct doc *doc, const char *name,
-                    const struct x86_seg *seg)
+                    const struct x86_seg *seg, bool long_mode)
 {
     char text[80];
 
-    x86_attr_text(text, sizeof(text), seg->attr);
+    x86_attr_text(text, sizeof(text), seg->attr, long_mode);
     doc_row(doc);
     doc_cell(doc, "%s", name);
     doc_cell(doc, "%04x", seg->selector);
@@ -83,15 +83,17 @@ bool view_segs(const struct view_ctx *ctx, int argc, char **argv,
                struct doc *doc)
 {
     struct x86_state st;
+    bool long_mode;
 
     (void)argc, (void)argv;
     if (vm_get_state(ctx->vm, &st) < 0)
         return view_fail(doc, "the registers cannot be read");
+    long_mode = st.efer & X86_EFER_LMA;
     doc_table(doc, "segments", "name,sel,base,limit,attr,meaning");
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        put_seg(doc, sregs[i], &st.seg[i]);
-    put_seg(doc, "ldtr", &st.ldt);
-    put_seg(doc, "tr", &st.tr);
+        put_seg(doc, sregs[i], &st.seg[i], long_mode);
+    put_seg(doc, "ldtr", &st.ldt, long_mode);
+    put_seg(doc, "tr", &st.tr, long_mode);
     doc_field(doc, "gdtr", "base %08llx limit %04x",
               (unsigned long long)st.gdt.base, st.gdt.limit);
     doc_field(doc, "idtr", "base %08llx limit %04x",

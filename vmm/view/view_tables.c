@@ -25,40 +25,50 @@ static bool is_gate(uint16_t attr)
            (t == 4 || t == 5 || t == 6 || t == 7 || t >= 12);
 }
 
-static void put_descriptor(struct doc *doc, unsigned selector, uint64_t d)
+/* HIGH: its upper half; in long mode, system descriptors have 16 bytes. */
+static void put_descriptor(struct doc *doc, unsigned selector, uint64_t d,
+                           uint64_t high, bool long_mode)
 {
     uint16_t attr = (uint16_t)(d >> 40);
     char text[80];
 
     attr = (uint16_t)(attr & 0xf0ff); /* bits 16-19 of the limit are not */
-    x86_attr_text(text, sizeof(text), attr);
+    x86_attr_text(text, sizeof(text), attr, long_mode);
     doc_row(doc);
     doc_cell(doc, "%04x", selector);
     if (is_gate(attr)) {
         doc_cell(doc, "%04x:", (unsigned)(d >> 16 & 0xffff));
-        doc_cell(doc, "%08x",
-                 (unsigned)((d & 0xffff) | (d >> 32 & 0xffff0000)));
+        doc_cell(doc, "%08llx",
+                 (unsigned long long)((d & 0xffff) | (d >> 32 & 0xffff0000) |
+                                      high << 32));
     } else {
-        doc_cell(doc, "%08llx", (unsigned long long)descriptor_base(d));
+        doc_cell(doc, "%08llx",
+                 (unsigned long long)(descriptor_base(d) | high << 32));
         doc_cell(doc, "%08x", descriptor_limit(d));
     }
     doc_cell(doc, "%s", text);
 }
 
 static bool put_table(const struct view_ctx *ctx, struct doc *doc,
-                      uint64_t base, uint32_t limit, unsigned ti)
+                      uint64_t base, uint32_t limit, unsigned ti,
+                      bool long_mode)
 {
     doc_field(doc, "base", "%08llx", (unsigned long long)base);
     doc_field(doc, "limit", "%04x", limit);
     doc_table(doc, "descriptors", "sel,base,limit,meaning");
     for (uint32_t at = 0; at + 7 <= limit; at += 8) {
-        uint64_t d;
+        uint64_t d[2] = {0};
+        bool both;
 
-        if (vm_read_gla(ctx->vm, base + at, &d, 8) < 8)
+        if (vm_read_gla(ctx->vm, base + at, d, 8) < 8)
             return view_fail(doc, "nothing is mapped at %#llx",
                              (unsigned long long)(base + at));
-        if (d) /* empty ones say nothing */
-            put_descriptor(doc, at | ti, d);
+        both = long_mode && d[0] && !(d[0] >> 40 & X86_SEG_S) &&
+               vm_read_gla(ctx->vm, base + at, d, 16) == 16;
+        if (d[0]) /* empty ones say nothing */
+            put_descriptor(doc, at | ti, d[0], d[1], long_mode);
+        if (both)
+            at += 8;
     }
     return true;
 }
@@ -71,7 +81,8 @@ bool view_gdt(const struct view_ctx *ctx, int argc, char **argv,
     (void)argc, (void)argv;
     if (vm_get_state(ctx->vm, &st) < 0)
         return view_fail(doc, "the registers cannot be read");
-    return put_table(ctx, doc, st.gdt.base, st.gdt.limit, 0);
+    return put_table(ctx, doc, st.gdt.base, st.gdt.limit, 0,
+                     st.efer & X86_EFER_LMA);
 }
 
 bool view_ldt(const struct view_ctx *ctx, int argc, char **argv,
@@ -85,7 +96,8 @@ bool view_ldt(const struct view_ctx *ctx, int argc, char **argv,
     if (!(st.ldt.attr & X86_SEG_P) || !(st.ldt.selector & ~7u))
         return view_fail(doc, "LDTR is null: the guest has no LDT");
     return put_table(ctx, doc, st.ldt.base,
-                     st.ldt.limit < 0xffff ? st.ldt.limit : 0xffff, 4);
+                     st.ldt.limit < 0xffff ? st.ldt.limit : 0xffff, 4,
+                     st.efer & X86_EFER_LMA);
 }
 
 static void put_vector(const struct view_ctx *ctx, struct doc *doc, unsigned v,
@@ -145,7 +157,8 @@ bool view_idt(const struct view_ctx *ctx, int argc, char **argv,
             continue;
         offset = (d[0] & 0xffff) | (d[0] >> 32 & 0xffff0000);
         offset |= d[1] << 32;
-        x86_attr_text(text, sizeof(text), (uint16_t)(d[0] >> 40 & 0xff));
+        x86_attr_text(text, sizeof(text), (uint16_t)(d[0] >> 40 & 0xff),
+                      st.efer & X86_EFER_LMA);
         put_vector(ctx, doc, v, (unsigned)(d[0] >> 16 & 0xffff), offset, text);
     }
     return true;
@@ -198,7 +211,7 @@ bool view_tss(const struct view_ctx *ctx, int argc, char **argv,
         return view_fail(doc, "the registers cannot be read");
     if (!(st.tr.selector & ~3u))
         return view_fail(doc, "TR is null: no LTR has been executed yet");
-    x86_attr_text(text, sizeof(text), st.tr.attr);
+    x86_attr_text(text, sizeof(text), st.tr.attr, st.efer & X86_EFER_LMA);
     doc_field(doc, "tr", "%04x base %08llx limit %x  %s", st.tr.selector,
               (unsigned long long)st.tr.base, st.tr.limit, text);
     if (st.efer & X86_EFER_LMA)

@@ -109,26 +109,28 @@ void x86_pte_text(char *buf, size_t len, uint64_t entry)
     BITS(buf, len, &at, entry, pte_bits);
 }
 
-static void system_type(char *buf, size_t len, unsigned type)
+static const char *system_type(unsigned type, bool long_mode)
 {
-    /* SDM vol. 3A table 3-2, 32-bit column. */
-    static const char *const names[16] = {
-        "reserved",    "tss16",     "ldt",        "tss16 busy",
-        "call gate16", "task gate", "int gate16", "trap gate16",
-        "reserved",    "tss32",     "reserved",   "tss32 busy",
-        "call gate32", "reserved",  "int gate32", "trap gate32",
+    /* SDM vol. 3A table 3-2. */
+    static const char *const names[2][16] = {
+        {"reserved", "tss16", "ldt", "tss16 busy", "call gate16", "task gate",
+         "int gate16", "trap gate16", "reserved", "tss32", "reserved",
+         "tss32 busy", "call gate32", "reserved", "int gate32", "trap gate32"},
+        {"upper half", "reserved", "ldt", "reserved", "reserved", "reserved",
+         "reserved", "reserved", "reserved", "tss64", "reserved", "tss64 busy",
+         "call gate64", "reserved", "int gate64", "trap gate64"},
     };
 
-    snprintf(buf, len, "%s", names[type]);
+    return names[long_mode][type];
 }
 
-void x86_attr_text(char *buf, size_t len, uint16_t attr)
+void x86_attr_text(char *buf, size_t len, uint16_t attr, bool long_mode)
 {
     char type[32];
     unsigned t = X86_SEG_TYPE(attr);
 
     if (!(attr & X86_SEG_S))
-        system_type(type, sizeof(type), t);
+        snprintf(type, sizeof(type), "%s", system_type(t, long_mode));
     else if (t & X86_SEG_CODE)
         snprintf(type, sizeof(type), "code%s %s%s",
                  attr & X86_SEG_L    ? "64"

@@ -9,8 +9,8 @@ void x86_eflags_text(char *buf, size_t len, uint64_t rflags);
 void x86_cr0_text(char *buf, size_t len, uint64_t cr0);
 void x86_cr4_text(char *buf, size_t len, uint64_t cr4);
 void x86_efer_text(char *buf, size_t len, uint64_t efer);
-/* "code32 r-x dpl 0 present accessed" */
-void x86_attr_text(char *buf, size_t len, uint16_t attr);
+/* "code32 r-x dpl 0 accessed"; LONG_MODE: system types are EFER.LMA's. */
+void x86_attr_text(char *buf, size_t len, uint16_t attr, bool long_mode);
 /* "#PF", or "vector 32" */
 void x86_vector_text(char *buf, size_t len, unsigned vector);
 /* "read by supervisor: page not present" */

@@ -43,16 +43,41 @@ static void test_every_size(void **state)
     (void)state;
     for (unsigned w = 1; w <= 300; w += w < 40 ? 1 : 13)
         for (unsigned h = 1; h <= 100; h += h < 30 ? 1 : 7)
-            for (unsigned zoomed = 0; zoomed < 2; zoomed++) {
+            for (unsigned how = 0; how < 4; how++) {
                 sc.term.w = w;
                 sc.term.h = h;
-                sc.zoomed = zoomed;
+                sc.zoomed = how & 1;
+                sc.wide = how & 2;
                 layout_apply(&sc);
                 assert_true(sc.panes > 0 && sc.focus < sc.panes);
                 sc.focus = (sc.focus + 1) % sc.panes;
                 draw(&sc);
             }
     layout_fini(&sc);
+}
+
+/* 16 general registers, RIP and RFLAGS want a line each. */
+static void test_wide_registers(void **state)
+{
+    static const unsigned sizes[][2] = {{80, 24}, {120, 40}, {190, 50}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct screen sc = {.wide = true};
+        bool seen = false;
+
+        sc.term.w = sizes[i][0];
+        sc.term.h = sizes[i][1];
+        layout_apply(&sc);
+        for (unsigned p = 0; p < sc.panes; p++)
+            if (strcmp(sc.pane[p].class->name, "cpu") == 0) {
+                seen = true;
+                assert_true(sc.pane[p].area.w >= 21);
+                assert_true(sc.pane[p].area.h >= 19);
+            }
+        assert_true(seen);
+        layout_fini(&sc);
+    }
 }
 
 static void test_surface_text(void **state)
@@ -289,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size),
+        cmocka_unit_test(test_wide_registers),
         cmocka_unit_test(test_surface_text),
         cmocka_unit_test(test_where_a_pane_was),
         cmocka_unit_test(test_a_layout_is_kept),
