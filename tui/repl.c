@@ -161,11 +161,12 @@ static void edited(struct command_ctx *ctx)
     el_set(el, EL_PROMPT, prompt);
     el_set(el, EL_HIST, history, recall_handle(past));
     el_set(el, EL_CLIENTDATA, ctx);
-    el_set(el, EL_ADDFN, "ringside-complete", "complete a name", on_tab);
+    /* As wide characters: libedit keeps the words, and would lose copies. */
+    el_wset(el, EL_ADDFN, L"ringside-complete", L"complete a name", on_tab);
     el_set(el, EL_BIND, "^I", "ringside-complete", NULL);
-    el_set(el, EL_ADDFN, "ringside-cancel", "forget the line", on_cancel);
+    el_wset(el, EL_ADDFN, L"ringside-cancel", L"forget the line", on_cancel);
     el_set(el, EL_BIND, "^C", "ringside-cancel", NULL);
-    el_set(el, EL_ADDFN, "ringside-stop", "back to the shell", on_suspend);
+    el_wset(el, EL_ADDFN, L"ringside-stop", L"back to the shell", on_suspend);
     el_set(el, EL_BIND, "^Z", "ringside-stop", NULL);
     el_set(el, EL_SETTY, "-d", "-isig", NULL);
     while (!ctx->quit) {

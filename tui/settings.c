@@ -56,9 +56,8 @@ static void load_layout(struct screen *sc)
     fclose(file);
     if (line)
         screen_say(sc, true,
-                   "%s: line %d is wrong; the panes are the usual "
-                   "ones (:layout save)",
-                   sc->layout_path, line);
+                   "line %d is wrong; the panes are the usual ones: %s", line,
+                   sc->layout_path);
 }
 
 static bool set_layout(struct screen *sc, int argc, char **argv,

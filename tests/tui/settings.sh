@@ -35,7 +35,7 @@ check layout-loaded '^─ GDT ─' "$(screen '' --layout "$layout")"
 check layout-reset '^─ code ─' "$(screen ':layout reset\r' --layout "$layout")"
 echo 'nonsense: here' >"$layout"
 out=$(screen '' --layout "$layout")
-check layout-corrupt 'layout: line 1 is wrong; the panes are the usual ones' "$out"
+check layout-corrupt '^line 1 is wrong; the panes are the usual ones: ' "$out"
 check layout-default '^─ code ─' "$out"
 check layout-nowhere '^layout: no file to save to' "$(screen ':layout save\r')"
 check theme-command '^light$' "$(screen ':theme light\r:theme\r')"
