@@ -295,6 +295,91 @@ static void test_server(void **state)
     debug_server_destroy(w.srv);
 }
 
+/* ---- several clients ----------------------------------------------------- */
+
+struct place {
+    const void *owner;
+    uint64_t at;
+};
+
+/* Of PLACE's owner, the only stop point then. */
+static int break_only_at(struct debug *d, void *arg)
+{
+    const struct place *place = arg;
+    struct debug_point p;
+
+    debug_remove_owner(d, place->owner);
+    debug_point_init(&p, DEBUG_POINT_LINEAR, place->at);
+    p.owner = place->owner;
+    return debug_add(d, &p, NULL, 0);
+}
+
+static int let_go(struct debug *d, void *owner)
+{
+    debug_remove_owner(d, owner);
+    return 0;
+}
+
+static int where(struct debug *d, void *arg)
+{
+    *(uint64_t *)arg = debug_last_stop(d)->linear_rip;
+    return 0;
+}
+
+struct three {
+    struct debug_server *srv;
+    struct watcher w[3];
+    struct debug_client c[3]; /* a screen, a gdb, a grader */
+};
+
+static void expect_stop(struct three *t, uint64_t at, int screen, int others)
+{
+    const struct debug_run go = {.kind = DEBUG_RUN_CONTINUE};
+    uint64_t rip = 0;
+
+    assert_int_equal(debug_server_resume(t->srv, &go), 0);
+    wait_for_stop(&t->w[1], others);
+    wait_for_stop(&t->w[2], others);
+    wait_for_stop(&t->w[0], screen);
+    debug_server_call(t->srv, where, &rip);
+    assert_int_equal(rip, at);
+}
+
+static void *three_main(void *arg)
+{
+    struct three *t = arg;
+    struct place gdb = {&t->c[1], 0x7c23}, grader = {&t->c[2], 0x7c25};
+
+    assert_true(debug_server_call(t->srv, break_only_at, &gdb) > 0);
+    expect_stop(t, 0x7c23, 1, 1); /* gdb's point, and everybody is told */
+    assert_true(debug_server_call(t->srv, break_only_at, &grader) > 0);
+    expect_stop(t, 0x7c25, 2, 2);
+    expect_stop(t, 0x7c23, 3, 3); /* both have theirs */
+    debug_server_call(t->srv, let_go, &t->c[1]);
+    expect_stop(t, 0x7c25, 4, 4); /* gdb's left with it, the grader's not */
+    debug_server_detach(t->srv, &t->c[0]);
+    expect_stop(t, 0x7c25, 4, 5);
+    debug_server_quit(t->srv);
+    return NULL;
+}
+
+static void test_three_clients(void **state)
+{
+    struct fixture *f = fixture(state);
+    struct three t = {0};
+    pthread_t thread;
+
+    assert_int_equal(debug_server_create(&t.srv, f->dbg), 0);
+    for (int i = 0; i < 3; i++) {
+        t.c[i] = (struct debug_client){"one", count_stop, NULL, &t.w[i], NULL};
+        debug_server_attach(t.srv, &t.c[i]);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, three_main, &t), 0);
+    debug_server_loop(t.srv);
+    pthread_join(thread, NULL);
+    debug_server_destroy(t.srv);
+}
+
 /* Programs wait by reading ports: an access takes as long as on a bus. */
 static void test_port_access_takes_time(void **state)
 {
@@ -317,7 +402,7 @@ int main(void)
         T(test_steps),      T(test_breakpoints_stop_before),
         T(test_conditions), T(test_watchpoints_and_catches),
         T(test_commands),   T(test_port_access_takes_time),
-        T(test_server),
+        T(test_server),     T(test_three_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
