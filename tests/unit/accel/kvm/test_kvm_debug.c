@@ -95,8 +95,12 @@ static void a_step_in_64_bit_code_over_port_io(void **unused)
     guest_fini(&g);
 }
 
-/* The emulator steps, but the guest has KVM's processor, not the emulator's:
- * CPUID says so, and long mode can be entered. */
+/*
+ * The emulator steps, but the guest has KVM's processor, not the emulator's:
+ * CPUID says so, and long mode can be asked for.  (No further than that:
+ * QEMU 7.2 as the host hangs, its kernel with it, in a CPUID with TF, LME and
+ * no paging.)
+ */
 static void steps_show_the_processor_of_kvm(void **unused)
 {
     static const uint8_t code[] = {
@@ -107,11 +111,9 @@ static void steps_show_the_processor_of_kvm(void **unused)
         0x89, 0xd3,             /* 11 mov ebx, edx */
         0x31, 0xd2,             /* 13 xor edx, edx */
         0x0f, 0x30,             /* 15 wrmsr */
-        0x0f, 0xa2,             /* 17 cpuid */
-        0x90, 0xf4,             /* 19 nop; hlt */
+        0x90, 0xf4,             /* 17 nop; hlt */
     };
-    static const unsigned after[] = {0x05, 0x07, 0x0c, 0x11, 0x13,
-                                     0x15, 0x17, 0x19, 0x1a};
+    static const unsigned after[] = {0x05, 0x07, 0x0c, 0x11, 0x13, 0x15, 0x17};
     struct guest g;
 
     (void)unused;
