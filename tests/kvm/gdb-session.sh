@@ -28,7 +28,7 @@ debian=$(debian_dir amd64 2>/dev/null) && [[ gdb-session-debian-amd64 =~ $only ]
     "$debian/busybox-amd64")
 KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-900} tests/kvm-host.sh "$ringside" \
     "$(command -v gdb)" "$data" /usr/lib/locale/C.utf8 "${modules[@]}" \
-    /bin/bash tests/guest tests/gdb gdbstub/ringside-gdb.py \
+    /bin/bash tests/guest tests/gdb labs/guests/teach gdbstub/ringside-gdb.py \
     "$BUILD/guests" "$dir" -- \
     env LC_ALL=C.UTF-8 BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=3 SHOW_LAST=1 \
     RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
