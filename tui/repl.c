@@ -46,6 +46,7 @@ static void run_line(struct command_ctx *ctx, const char *line)
     interrupted_debug = ctx->dbg;
     command_run(ctx, line, &out);
     interrupted_debug = NULL;
+    debug_forget_interrupt(ctx->dbg);
     if (guest_amid_line(ctx, printed))
         putchar('\n');
     fputs(strbuf_str(&out), stdout);

@@ -220,10 +220,12 @@ static void stop_at_triple_fault(struct debug *d, struct x86_state *st)
 static enum leg look(struct debug *d)
 {
     const struct vm_exit *e = vm_last_exit(d->vm);
+    enum vm_stop_reason reason = vm_stop_reason(d->vm);
     struct x86_state st;
 
     vm_get_state(d->vm, &st);
-    if (vm_stop_reason(d->vm) != VM_STOP_DEBUG) {
+    /* NONE: interrupted before it ran. */
+    if (reason != VM_STOP_DEBUG && reason != VM_STOP_NONE) {
         fill_stop(d, DEBUG_REASON_ENDED, &st);
         snprintf(d->stop.text, sizeof(d->stop.text), "%s", vm_stop_text(d->vm));
         return LEG_STOPPED;
@@ -525,6 +527,11 @@ void debug_interrupt(struct debug *d)
 {
     atomic_store(&d->interrupted, true);
     vm_stop(d->vm, VM_STOP_DEBUG);
+}
+
+void debug_forget_interrupt(struct debug *d)
+{
+    atomic_store(&d->interrupted, false);
 }
 
 struct vm *debug_vm(struct debug *d)

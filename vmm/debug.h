@@ -153,6 +153,8 @@ const struct debug_stop *debug_last_stop(const struct debug *d);
 int debug_restart(struct debug *d);
 /* Stops debug_run() soon.  Any thread, or a signal handler. */
 void debug_interrupt(struct debug *d);
+/* After a run: an interrupt that came late is not for the next one. */
+void debug_forget_interrupt(struct debug *d);
 
 const char *debug_reason_name(enum debug_reason reason);
 

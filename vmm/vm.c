@@ -626,7 +626,8 @@ int vm_run(struct vm *vm)
 
     if (vm->end != VM_STOP_NONE) {
         vm_set_stop(vm, vm->end, "%s", vm->end_text);
-        vm->end = VM_STOP_NONE;
+        if (vm_stop_reason(vm) == vm->end) /* else it waits for the next run */
+            vm->end = VM_STOP_NONE;
     }
 
     vm->run_start_ns = host_now_ns();

@@ -1,5 +1,6 @@
 /* Stop points and run control on a small real-mode guest under bt. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -295,6 +296,109 @@ static void test_server(void **state)
     debug_server_destroy(w.srv);
 }
 
+/* ---- interrupts at every moment ------------------------------------------ */
+
+static void test_interrupt_before_the_run(void **state)
+{
+    static const enum debug_run_kind kinds[] = {
+        DEBUG_RUN_CONTINUE, DEBUG_RUN_STEP, DEBUG_RUN_OVER,
+        DEBUG_RUN_FINISH,   DEBUG_RUN_TO,   DEBUG_RUN_RANGE,
+    };
+    struct fixture *f = fixture(state);
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        uint64_t icount = vm_vcpu(f->vm)->icount;
+        struct debug_stop s;
+
+        debug_interrupt(f->dbg);
+        s = run(f, kinds[i], 0);
+        assert_int_equal(s.reason, DEBUG_REASON_INTERRUPT);
+        assert_int_equal(s.icount, icount);
+        assert_int_equal(run(f, DEBUG_RUN_STEP, 1).reason, DEBUG_REASON_STEP);
+        assert_int_equal(vm_vcpu(f->vm)->icount, icount + 1);
+    }
+}
+
+/* The end that a catch has put off comes, whoever interrupts before. */
+static void test_interrupt_before_the_end(void **state)
+{
+    struct fixture *f = fixture(state);
+
+    run(f, DEBUG_RUN_STEP, 1);
+    vm_forget_stop(f->vm);
+    vm_stop(f->vm, VM_STOP_POWEROFF);
+    vm_delay_end(f->vm, true);
+    vm_stop(f->vm, VM_STOP_DEBUG);
+    assert_int_equal(vm_run(f->vm), 0);
+    assert_int_equal(vm_stop_reason(f->vm), VM_STOP_DEBUG);
+    debug_interrupt(f->dbg);
+    assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).reason,
+                     DEBUG_REASON_INTERRUPT);
+    assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).reason, DEBUG_REASON_ENDED);
+    assert_int_equal(vm_stop_reason(f->vm), VM_STOP_POWEROFF);
+}
+
+#define ROUNDS 500
+
+struct impatient {
+    struct debug_server *srv;
+    atomic_int stops;
+    atomic_int reason;
+};
+
+static void note_stop(void *opaque, const struct debug_stop *stop)
+{
+    struct impatient *w = opaque;
+
+    atomic_store(&w->reason, (int)stop->reason);
+    atomic_fetch_add(&w->stops, 1);
+}
+
+/* Interrupts again and again until the stop; then a step is just a step. */
+static void *impatient_main(void *arg)
+{
+    static const struct debug_run go = {.kind = DEBUG_RUN_CONTINUE};
+    static const struct debug_run step = {.kind = DEBUG_RUN_STEP};
+    struct impatient *w = arg;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        int stops = atomic_load(&w->stops);
+
+        assert_int_equal(debug_server_resume(w->srv, &go), 0);
+        for (volatile int wait = round % 97 * 40; wait > 0; wait--)
+            ;
+        while (atomic_load(&w->stops) == stops) {
+            debug_server_interrupt(w->srv);
+            sched_yield();
+        }
+        assert_int_equal(atomic_load(&w->reason), DEBUG_REASON_INTERRUPT);
+        while (debug_server_resume(w->srv, &step) != 0)
+            sched_yield();
+        while (atomic_load(&w->stops) == stops + 1)
+            sched_yield();
+        assert_int_equal(atomic_load(&w->reason), DEBUG_REASON_STEP);
+        while (debug_server_running(w->srv))
+            sched_yield();
+    }
+    debug_server_quit(w->srv);
+    return NULL;
+}
+
+static void test_interrupts_and_runs(void **state)
+{
+    struct fixture *f = fixture(state);
+    struct impatient w = {0};
+    struct debug_client client = {"impatient", note_stop, NULL, &w, NULL};
+    pthread_t thread;
+
+    assert_int_equal(debug_server_create(&w.srv, f->dbg), 0);
+    debug_server_attach(w.srv, &client);
+    assert_int_equal(pthread_create(&thread, NULL, impatient_main, &w), 0);
+    debug_server_loop(w.srv);
+    pthread_join(thread, NULL);
+    debug_server_destroy(w.srv);
+}
+
 /* ---- several clients ----------------------------------------------------- */
 
 struct place {
@@ -399,10 +503,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_steps),      T(test_breakpoints_stop_before),
-        T(test_conditions), T(test_watchpoints_and_catches),
-        T(test_commands),   T(test_port_access_takes_time),
-        T(test_server),     T(test_three_clients),
+        T(test_steps),
+        T(test_breakpoints_stop_before),
+        T(test_conditions),
+        T(test_watchpoints_and_catches),
+        T(test_commands),
+        T(test_port_access_takes_time),
+        T(test_server),
+        T(test_three_clients),
+        T(test_interrupt_before_the_run),
+        T(test_interrupt_before_the_end),
+        T(test_interrupts_and_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
