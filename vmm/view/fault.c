@@ -31,29 +31,35 @@ bool fault_handler(struct vm *vm, const struct x86_state *st, unsigned vector,
     return d[0] >> 47 & 1; /* present */
 }
 
-/* The pushed error code and return address. */
-static void read_frame(struct vm *vm, const struct x86_state *st,
-                       struct fault_cause *fault)
-{
-    bool wide = x86_mode(st) == X86_MODE_LONG64;
-    size_t slot = wide ? 8 : x86_mode(st) == X86_MODE_REAL ? 2 : 4;
-    uint64_t sp = st->gpr[X86_RSP] + (wide ? 0 : st->seg[X86_SS].base);
-    uint64_t error = 0;
+/* What VECTOR's handler finds on its stack; 0: not there. */
+struct frame {
+    uint64_t error, rip, cs, rflags;
+};
 
-    if (has_error_code(fault->vector) && slot > 2) {
-        if (vm_read_gla(vm, sp, &error, slot) < slot)
-            return;
-        sp += slot;
-    }
-    fault->error = (uint32_t)error;
-    if (vm_read_gla(vm, sp, &fault->rip, slot) < slot)
-        fault->rip = 0;
+/* In protected and long mode.  False: not all of it can be read. */
+static bool read_frame(struct vm *vm, const struct x86_state *st,
+                       unsigned vector, struct frame *f)
+{
+    uint64_t *const slots[] = {&f->error, &f->rip, &f->cs, &f->rflags};
+    bool wide = x86_mode(st) == X86_MODE_LONG64;
+    size_t size = wide ? 8 : 4;
+    uint64_t sp = st->gpr[X86_RSP] + (wide ? 0 : st->seg[X86_SS].base);
+
+    *f = (struct frame){0};
+    for (unsigned i = has_error_code(vector) ? 0 : 1; i < ARRAY_SIZE(slots);
+         i++, sp += size)
+        if (vm_read_gla(vm, sp, slots[i], size) < size) {
+            *slots[i] = 0;
+            return false;
+        }
+    return true;
 }
 
 bool fault_at_stop(struct vm *vm, const struct x86_state *st,
                    const struct debug_stop *stop, struct fault_cause *fault)
 {
     uint64_t here = x86_linear_rip(st), gla;
+    struct frame frame;
 
     *fault = (struct fault_cause){.cr2 = st->cr2};
     if (stop && stop->reason == DEBUG_REASON_CATCH &&
@@ -74,39 +80,38 @@ bool fault_at_stop(struct vm *vm, const struct x86_state *st,
         return false; /* any code may stand at a vector of the BIOS */
     for (unsigned v = 0; v < VECTORS; v++)
         if (fault_handler(vm, st, v, &gla) && gla == here) {
+            read_frame(vm, st, v, &frame);
             fault->vector = (uint8_t)v;
-            read_frame(vm, st, fault);
+            fault->error = (uint32_t)frame.error;
+            fault->rip = frame.rip;
             return true;
         }
     return false;
 }
 
-/* Bits of the code that the handler at ST interrupted; 0: not flat code. */
+/* Bits of the code that FRAME's handler interrupted; 0: not flat code. */
 static unsigned interrupted_bits(struct vm *vm, const struct x86_state *st,
-                                 const struct fault_cause *fault)
+                                 const struct frame *frame)
 {
-    bool wide = x86_mode(st) == X86_MODE_LONG64;
-    size_t slot = wide ? 8 : 4;
-    uint64_t sp = st->gpr[X86_RSP] + (wide ? 0 : st->seg[X86_SS].base);
-    uint64_t frame[3] = {0}, d = 0; /* RIP, CS, RFLAGS; CS's descriptor */
+    uint16_t selector = (uint16_t)frame->cs;
+    struct x86_seg cs;
+    uint64_t d;
 
-    sp += has_error_code(fault->vector) ? slot : 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(frame); i++)
-        if (vm_read_gla(vm, sp + i * slot, &frame[i], slot) < slot)
-            return 0;
-    if (frame[1] & 4 || frame[2] & X86_EFLAGS_VM ||
-        vm_read_gla(vm, st->gdt.base + (frame[1] & 0xfff8), &d, 8) < 8)
+    if (selector & 4 || frame->rflags & X86_EFLAGS_VM ||
+        vm_read_gla(vm, st->gdt.base + (selector & ~7u), &d, 8) < 8)
         return 0;
-    if (wide && d >> 53 & 1)
+    cs = x86_seg_decode(selector, d);
+    if (x86_mode(st) == X86_MODE_LONG64 && cs.attr & X86_SEG_L)
         return 64;
-    if ((d >> 16 & 0xffffff) || d >> 56)
+    if (cs.base != 0)
         return 0;
-    return d >> 54 & 1 ? 32 : 16;
+    return cs.attr & X86_SEG_DB ? 32 : 16;
 }
 
 bool fault_insn_text(struct vm *vm, const struct x86_state *st,
                      const struct fault_cause *fault, char *buf, size_t len)
 {
+    struct frame frame;
     uint64_t gla;
     uint8_t bytes[15];
     unsigned bits;
@@ -114,9 +119,9 @@ bool fault_insn_text(struct vm *vm, const struct x86_state *st,
 
     if (!(st->cr0 & X86_CR0_PE) ||
         !fault_handler(vm, st, fault->vector, &gla) ||
-        gla != x86_linear_rip(st))
+        gla != x86_linear_rip(st) || !read_frame(vm, st, fault->vector, &frame))
         return false; /* there is no frame to read */
-    bits = interrupted_bits(vm, st, fault);
+    bits = interrupted_bits(vm, st, &frame);
     n = vm_read_gla(vm, fault->rip, bytes, sizeof(bytes));
     return bits && n &&
            x86_insn_text(buf, len, bytes, n, bits, fault->rip) != 0;

@@ -5,18 +5,6 @@
 #include "vmm/view/views.h"
 #include "vmm/x86/text.h"
 
-static uint64_t descriptor_base(uint64_t d)
-{
-    return (d >> 16 & 0xffffff) | (d >> 56 << 24);
-}
-
-static uint32_t descriptor_limit(uint64_t d)
-{
-    uint32_t limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000));
-
-    return d >> 55 & 1 ? limit << 12 | 0xfff : limit;
-}
-
 static bool is_gate(uint16_t attr)
 {
     unsigned t = X86_SEG_TYPE(attr);
@@ -29,22 +17,20 @@ static bool is_gate(uint16_t attr)
 static void put_descriptor(struct doc *doc, unsigned selector, uint64_t d,
                            uint64_t high, bool long_mode)
 {
-    uint16_t attr = (uint16_t)(d >> 40);
+    struct x86_seg seg = x86_seg_decode((uint16_t)selector, d);
     char text[80];
 
-    attr = (uint16_t)(attr & 0xf0ff); /* bits 16-19 of the limit are not */
-    x86_attr_text(text, sizeof(text), attr, long_mode);
+    x86_attr_text(text, sizeof(text), seg.attr, long_mode);
     doc_row(doc);
     doc_cell(doc, "%04x", selector);
-    if (is_gate(attr)) {
+    if (is_gate(seg.attr)) {
         doc_cell(doc, "%04x:", (unsigned)(d >> 16 & 0xffff));
         doc_cell(doc, "%08llx",
                  (unsigned long long)((d & 0xffff) | (d >> 32 & 0xffff0000) |
                                       high << 32));
     } else {
-        doc_cell(doc, "%08llx",
-                 (unsigned long long)(descriptor_base(d) | high << 32));
-        doc_cell(doc, "%08x", descriptor_limit(d));
+        doc_cell(doc, "%08llx", (unsigned long long)(seg.base | high << 32));
+        doc_cell(doc, "%08x", seg.limit);
     }
     doc_cell(doc, "%s", text);
 }

@@ -31,6 +31,20 @@ void x86_state_reset(struct x86_state *st)
     memcpy(st->fxsave + 24, &mxcsr_reset, 4);
 }
 
+struct x86_seg x86_seg_decode(uint16_t selector, uint64_t d)
+{
+    uint32_t limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000));
+    /* bits 8 to 11 of it are the limit's */
+    uint16_t attr = (uint16_t)(d >> 40 & 0xf0ff);
+
+    return (struct x86_seg){
+        .selector = selector,
+        .attr = attr,
+        .limit = attr & X86_SEG_G ? limit << 12 | 0xfff : limit,
+        .base = (d >> 16 & 0xffffff) | d >> 56 << 24,
+    };
+}
+
 enum x86_mode x86_mode(const struct x86_state *st)
 {
     bool d = st->seg[X86_CS].attr & X86_SEG_DB;

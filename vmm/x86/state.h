@@ -193,6 +193,12 @@ struct x86_state {
 /* State after RESET: SDM vol. 3A table 9-1 (CS:IP = F000:FFF0). */
 void x86_state_reset(struct x86_state *st);
 
+/*
+ * The segment that DESCRIPTOR describes, SDM vol. 3A 3.4.5.  Of a system
+ * descriptor of long mode, its lower half: bits 32-63 of the base are 0.
+ */
+struct x86_seg x86_seg_decode(uint16_t selector, uint64_t descriptor);
+
 /* Privilege level: SS.DPL, 3 in V86 mode, 0 in real mode. */
 static inline unsigned x86_cpl(const struct x86_state *st)
 {

@@ -28,11 +28,6 @@ struct sys_desc {
     uint32_t lo, hi;
 };
 
-static inline uint16_t sys_desc_attr(const struct sys_desc *d)
-{
-    return (uint16_t)(d->hi >> 8 & 0xf0ff); /* without limit 16..19 */
-}
-
 static inline unsigned sys_desc_dpl(const struct sys_desc *d)
 {
     return d->hi >> 13 & 3;

@@ -5,13 +5,6 @@
  */
 #include "vmm/accel/emu/sys.h"
 
-static uint32_t scaled_limit(const struct sys_desc *d)
-{
-    uint32_t limit = (d->lo & 0xffff) | (d->hi & 0xf0000);
-
-    return d->hi & BIT(23) ? limit << 12 | 0xfff : limit;
-}
-
 bool sys_desc_find(const struct emu *emu, uint16_t selector, uint32_t *gla)
 {
     const struct x86_state *st = emu->st;
@@ -77,12 +70,7 @@ bool sys_desc_set_busy(struct emu *emu, struct sys_desc *d, bool busy)
 
 struct x86_seg sys_desc_seg(uint16_t selector, const struct sys_desc *d)
 {
-    return (struct x86_seg){
-        .selector = selector,
-        .attr = sys_desc_attr(d),
-        .limit = scaled_limit(d),
-        .base = d->lo >> 16 | (d->hi & 0xff) << 16 | (d->hi & 0xff000000u),
-    };
+    return x86_seg_decode(selector, (uint64_t)d->hi << 32 | d->lo);
 }
 
 /*
