@@ -43,16 +43,17 @@ static bool put_table(const struct view_ctx *ctx, struct doc *doc,
     doc_field(doc, "limit", "%04x", limit);
     doc_table(doc, "descriptors", "sel,base,limit,meaning");
     for (uint32_t at = 0; at + 7 <= limit; at += 8) {
-        uint64_t d[2] = {0};
+        uint64_t d, high = 0;
         bool both;
 
-        if (vm_read_gla(ctx->vm, base + at, d, 8) < 8)
+        if (vm_read_gla(ctx->vm, base + at, &d, 8) < 8)
             return view_fail(doc, "nothing is mapped at %#llx",
                              (unsigned long long)(base + at));
-        both = long_mode && d[0] && !(d[0] >> 40 & X86_SEG_S) &&
-               vm_read_gla(ctx->vm, base + at, d, 16) == 16;
-        if (d[0]) /* empty ones say nothing */
-            put_descriptor(doc, at | ti, d[0], d[1], long_mode);
+        if (d == 0)
+            continue; /* empty ones say nothing */
+        both = long_mode && !(d >> 40 & X86_SEG_S) &&
+               vm_read_gla(ctx->vm, base + at + 8, &high, 8) == 8;
+        put_descriptor(doc, at | ti, d, both ? high : 0, long_mode);
         if (both)
             at += 8;
     }
