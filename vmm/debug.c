@@ -90,20 +90,25 @@ static void say_exception(struct debug_stop *s)
                  e->u.exception.error);
 }
 
-/* What happened at a stop point, for people. */
-static void say_point(struct debug *d)
+/* What happened at a stop point, for people; and what ends the guest next. */
+static void say_point(struct debug *d, const struct x86_state *st)
 {
     struct debug_stop *s = &d->stop;
     const char *next = vm_delayed_end(d->vm);
+    size_t n;
 
-    if (s->reason == DEBUG_REASON_CATCH && s->exit.kind == VM_EXIT_EXCEPTION) {
+    if (s->reason == DEBUG_REASON_MODE)
+        say_mode(d, st);
+    else if (s->reason == DEBUG_REASON_CATCH &&
+             s->exit.kind == VM_EXIT_EXCEPTION)
         say_exception(s);
-        return;
-    }
-    snprintf(s->text, sizeof(s->text), "%s %d at %#llx%s%s",
-             debug_reason_name(s->reason), s->point,
-             (unsigned long long)s->linear_rip, next ? "; next: " : "",
-             next ? next : "");
+    else
+        snprintf(s->text, sizeof(s->text), "%s %d at %#llx",
+                 debug_reason_name(s->reason), s->point,
+                 (unsigned long long)s->linear_rip);
+    n = strlen(s->text);
+    if (next)
+        snprintf(s->text + n, sizeof(s->text) - n, "; next: %s", next);
 }
 
 static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
@@ -133,9 +138,7 @@ static void stop_at_point(struct debug *d, int id, const struct x86_state *st)
         s->gla = d->touch.first;
         s->write = d->touch.write;
     }
-    say_point(d);
-    if (p->kind == DEBUG_POINT_MODE)
-        say_mode(d, st);
+    say_point(d, st);
     if (p->temporary)
         debug_remove(d, id);
 }
