@@ -203,23 +203,40 @@ void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
 
 /* ---- the processor in 28 columns ---------------------------------------- */
 
-static void add_pair(struct pane *p, struct command_ctx *ctx,
-                     const struct x86_state *st, unsigned a, unsigned b,
-                     const char *const *names, int digits)
-{
-    bool changed = ctx->has_prev && (ctx->prev.gpr[a] != st->gpr[a] ||
-                                     ctx->prev.gpr[b] != st->gpr[b]);
+struct named {
+    const char *name;
+    uint64_t value;
+    bool changed;
+};
 
-    if (digits > 8) {
-        pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %016llx", names[a],
-                 (unsigned long long)st->gpr[a]);
-        pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %016llx", names[b],
-                 (unsigned long long)st->gpr[b]);
-        return;
-    }
-    pane_add(p, changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %08llx  %s %08llx",
-             names[a], (unsigned long long)st->gpr[a], names[b],
-             (unsigned long long)st->gpr[b]);
+/* In 64 bits a line for each, else one for both. */
+static void add_two(struct pane *p, bool wide, struct named a, struct named b)
+{
+    const struct named *each[] = {&a, &b};
+
+    for (unsigned i = 0; wide && i < ARRAY_SIZE(each); i++)
+        pane_add(p, each[i]->changed ? LOOK_CHANGED : LOOK_PLAIN, "%s %016llx",
+                 each[i]->name, (unsigned long long)each[i]->value);
+    if (!wide)
+        pane_add(p, a.changed || b.changed ? LOOK_CHANGED : LOOK_PLAIN,
+                 "%s %08llx  %s %08llx", a.name, (unsigned long long)a.value,
+                 b.name, (unsigned long long)b.value);
+}
+
+static struct named gpr(const struct command_ctx *ctx,
+                        const struct x86_state *st, bool wide, unsigned i)
+{
+    static const char *const r32[] = {"eax", "ecx", "edx", "ebx",
+                                      "esp", "ebp", "esi", "edi"};
+    static const char *const r64[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+                                      "rsi", "rdi", "r8 ", "r9 ", "r10", "r11",
+                                      "r12", "r13", "r14", "r15"};
+
+    return (struct named){
+        .name = wide ? r64[i] : r32[i],
+        .value = st->gpr[i],
+        .changed = ctx->has_prev && ctx->prev.gpr[i] != st->gpr[i],
+    };
 }
 
 static void add_flags(struct pane *p, const struct x86_state *st)
@@ -238,11 +255,6 @@ static void add_flags(struct pane *p, const struct x86_state *st)
 
 void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
 {
-    static const char *const r32[] = {"eax", "ecx", "edx", "ebx",
-                                      "esp", "ebp", "esi", "edi"};
-    static const char *const r64[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
-                                      "rsi", "rdi", "r8 ", "r9 ", "r10", "r11",
-                                      "r12", "r13", "r14", "r15"};
     static const char *const sregs[] = {"es", "cs", "ss", "ds", "fs", "gs"};
     struct x86_state st;
     char text[128];
@@ -252,26 +264,16 @@ void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx)
         return;
     wide = x86_mode(&st) == X86_MODE_LONG64;
     for (unsigned i = 0; i < (wide ? 16u : 8u); i += 2)
-        add_pair(p, ctx, &st, i, i + 1, wide ? r64 : r32, wide ? 16 : 8);
-    if (wide) {
-        pane_add(p, LOOK_PLAIN, "rip %016llx", (unsigned long long)st.rip);
-        pane_add(p, LOOK_PLAIN, "rfl %016llx", (unsigned long long)st.rflags);
-    } else {
-        pane_add(p, LOOK_PLAIN, "eip %08llx  efl %08llx",
-                 (unsigned long long)st.rip, (unsigned long long)st.rflags);
-    }
+        add_two(p, wide, gpr(ctx, &st, wide, i), gpr(ctx, &st, wide, i + 1));
+    add_two(p, wide, (struct named){wide ? "rip" : "eip", st.rip, false},
+            (struct named){wide ? "rfl" : "efl", st.rflags, false});
     add_flags(p, &st);
     for (unsigned i = 0; i < X86_SREG_COUNT; i += 3)
         pane_add(p, LOOK_PLAIN, "%s %04x  %s %04x  %s %04x", sregs[i],
                  st.seg[i].selector, sregs[i + 1], st.seg[i + 1].selector,
                  sregs[i + 2], st.seg[i + 2].selector);
-    if (wide) {
-        pane_add(p, LOOK_PLAIN, "cr3 %016llx", (unsigned long long)st.cr3);
-        pane_add(p, LOOK_PLAIN, "cr2 %016llx", (unsigned long long)st.cr2);
-    } else {
-        pane_add(p, LOOK_PLAIN, "cr3 %08llx  cr2 %08llx",
-                 (unsigned long long)st.cr3, (unsigned long long)st.cr2);
-    }
+    add_two(p, wide, (struct named){"cr3", st.cr3, false},
+            (struct named){"cr2", st.cr2, false});
     x86_cr0_text(text, sizeof(text), st.cr0);
     pane_add(p, LOOK_DIM, "%s", text)->topic = "cr0";
     x86_cr4_text(text, sizeof(text), st.cr4);
