@@ -17,8 +17,8 @@ struct place {
 struct layout {
     unsigned min_w, min_h;
     struct place place[SCREEN_PANES_MAX];
-    /* The same panes while general registers have 64 bits; none: as above. */
-    struct place wide[SCREEN_PANES_MAX];
+    /* Those of them that lie elsewhere while registers have 64 bits. */
+    struct place wide[2];
 };
 
 /* clang-format off */
@@ -34,15 +34,11 @@ static const struct layout layouts[] = {
         { "cpu",    75,  0, 25, 45 }, { "stack",   0, 45, 32, 28 },
         { "memory", 32, 45, 68, 28 }, { "walk",    0, 73, 50, 27 },
         { "console", 50, 73, 50, 27 } }, {
-        { "code",    0,  0, 45, 45 }, { "source", 45,  0, 30, 45 },
-        { "cpu",    75,  0, 25, 73 }, { "stack",   0, 45, 32, 28 },
-        { "memory", 32, 45, 43, 28 }, { "walk",    0, 73, 50, 27 },
-        { "console", 50, 73, 50, 27 } } },
+        { "cpu",    75,  0, 25, 73 }, { "memory", 32, 45, 43, 28 } } },
     { 78, 22, {
         { "code",    0,  0, 63, 68 }, { "cpu",    63,  0, 37, 68 },
         { "stack",   0, 68, 100, 32 } }, {
-        { "code",    0,  0, 63, 68 }, { "cpu",    63,  0, 37, 100 },
-        { "stack",   0, 68, 63, 32 } } },
+        { "cpu",    63,  0, 37, 100 }, { "stack",  0, 68, 63, 32 } } },
     { 0, 0, {
         { "code",    0,  0, 100, 60 }, { "cpu",    0, 60, 100, 40 } }, { { 0 } } },
 };
@@ -67,6 +63,18 @@ static unsigned places(const struct layout *l)
     while (n < SCREEN_PANES_MAX && l->place[n].pane)
         n++;
     return n;
+}
+
+/* Where place I of layout AT is. */
+static const struct place *place_at(const struct screen *sc, size_t at,
+                                    unsigned i)
+{
+    const struct layout *l = &layouts[at];
+
+    for (unsigned j = 0; sc->wide && j < ARRAY_SIZE(l->wide); j++)
+        if (l->wide[j].pane && strcmp(l->wide[j].pane, l->place[i].pane) == 0)
+            return &l->wide[j];
+    return &l->place[i];
 }
 
 static unsigned share(unsigned total, unsigned percent)
@@ -164,16 +172,13 @@ void layout_apply(struct screen *sc)
     unsigned w = sc->term.w, full = ROWS_ABOVE + ROWS_BELOW;
     unsigned h = sc->term.h > full ? sc->term.h - full : 0;
     size_t at = choose(w, sc->term.h);
-    const struct place *place = sc->wide && layouts[at].wide[0].pane
-                                    ? layouts[at].wide
-                                    : layouts[at].place;
 
     static_assert(ARRAY_SIZE(layouts) == LAYOUTS, "a row for each size class");
     /* a pane that fills the screen stays, whatever the size */
     if (!sc->layout_known || (at != sc->layout_at && !sc->zoomed))
         change_panes(sc, at);
     for (unsigned i = 0; i < sc->panes; i++)
-        sc->pane[i].area = place_rect(&place[i], w, h);
+        sc->pane[i].area = place_rect(place_at(sc, at, i), w, h);
     if (sc->zoomed)
         for (unsigned i = 0; i < sc->panes; i++)
             sc->pane[i].area = i == sc->focus
