@@ -10,11 +10,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/guest/lib.sh
 
 # name | needs | accelerators | script | status | options
-# needs: -: nothing; real: nothing, and of KVM real mode alone; i386, amd64, boot: what fetch-debian.sh calls so, in @;
-# initramfs-* and boot.tar are built at need.
+# needs: -: nothing; real: nothing, and of KVM real mode alone; i386, amd64,
+# boot: what fetch-debian.sh calls so, in @; initramfs-* and boot.tar are built
+# at need.
 # A row's options are the shell's words.  Where a kernel's own timer counts for
-# the guest, Linux is told no_timer_check: it counts ticks in a loop, and an emulated host
-# loses some to whatever else runs there.
+# the guest, Linux is told no_timer_check: it counts ticks in a loop, and an
+# emulated host loses some to whatever else runs there.
 # shellcheck disable=SC2016 # expanded later
 cases=(
     'ports|real|bt kvm|ports|0|-m 1M $BUILD/guests/ports.img'
