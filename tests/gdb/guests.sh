@@ -79,11 +79,105 @@ ASM
         ld -m elf_i386 -T "$1.ld" -o "$1" "$1.o" && nm "$1" >"$1.sym"
 }
 
+# What the disks of make_modes and make_long have in common.  In each mode a
+# function MODE_outer calls MODE_inner, which has a label MODE_leaf.
+asm_of_disks() {
+    cat <<'ASM'
+    .set TSS_AT, 0x5000
+    .set IDT, 0x6000
+    .set POWER_OFF, 0xf4
+
+    .macro function name
+    .globl \name
+    .type \name, @function
+\name:
+    .endm
+    .macro frames mode, bp, sp, ax, value
+    function \mode\()_outer
+    push %\bp
+    mov %\sp, %\bp
+    push %\ax
+    call \mode\()_inner
+    pop %\ax
+    pop %\bp
+    ret
+    .size \mode\()_outer, . - \mode\()_outer
+    function \mode\()_inner
+    push %\bp
+    mov %\sp, %\bp
+    mov $\value, %\ax
+    .globl \mode\()_leaf
+\mode\()_leaf:
+    nop
+    pop %\bp
+    ret
+    .size \mode\()_inner, . - \mode\()_inner
+    .endm
+    .macro frames16 mode
+    frames \mode, bp, sp, ax, 0x1234
+    .endm
+    .macro frames32 mode
+    frames \mode, ebp, esp, eax, 0x12345678
+    .endm
+    .macro frames64 mode
+    frames \mode, rbp, rsp, rax, 0x123456789abcdef0
+    .endm
+
+    .macro start_stack
+    mov $0x2000, %ax
+    mov %ax, %ss
+    mov $0x1000, %sp
+    .endm
+    .macro load_rest            # 3 sectors
+    xor %ax, %ax
+    mov %ax, %es
+    mov $0x7e00, %bx
+    mov $0x0203, %ax
+    mov $2, %cx
+    xor %dh, %dh
+    int $0x13
+    .endm
+    .macro set_pe
+    mov %cr0, %eax
+    or $1, %al
+    mov %eax, %cr0
+    .endm
+    .macro set_pg
+    mov %cr0, %eax
+    or $0x80000000, %eax
+    mov %eax, %cr0
+    .endm
+    .macro start_flat32
+    mov $DS32, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    mov $0x90000, %esp
+    xor %ebp, %ebp
+    .endm
+    .macro use_tables ss0       # the TSS and the IDT
+    movl $0x80000, TSS_AT + 4   # esp0, rsp0
+    movl $\ss0, TSS_AT + 8
+    movl $0x680000, TSS_AT + 100
+    mov $TSS, %ax
+    ltr %ax
+    lidt idtr
+    .endm
+ASM
+}
+
+# FILE.S as FILE.elf, its bytes and its names.
+link_disk() { # FILE BITS EMULATION
+    gcc "-m$2" -g -c -o "$1.o" "$1.S" &&
+        ld -m "$3" -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
+        objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
+}
+
 # A disk that goes through the processor's modes: real, 16- and 32-bit
 # protected, paging, ring 3, V86 and back; then it powers off with status 7.
-# In each a function MODE_outer calls MODE_inner, which has a label MODE_leaf.
 make_modes() { # FILE: FILE.elf gets the symbols
-    cat >"$1.S" <<'ASM'
+    asm_of_disks >"$1.S"
+    cat >>"$1.S" <<'ASM'
     .set CS16, 0x08             # base 7c00h
     .set DS16, 0x10
     .set SS16, 0x18             # base 20000h
@@ -94,73 +188,14 @@ make_modes() { # FILE: FILE.elf gets the symbols
     .set TSS, 0x40
     .set PD, 0x10000
     .set PT, 0x11000
-    .set TSS_AT, 0x5000
-    .set IDT, 0x6000
-    .set POWER_OFF, 0xf4
-
-    .macro function name
-    .globl \name
-    .type \name, @function
-\name:
-    .endm
-    .macro frames16 mode
-    function \mode\()_outer
-    push %bp
-    mov %sp, %bp
-    push %ax
-    call \mode\()_inner
-    add $2, %sp
-    pop %bp
-    ret
-    .size \mode\()_outer, . - \mode\()_outer
-    function \mode\()_inner
-    push %bp
-    mov %sp, %bp
-    mov $0x1234, %ax
-    .globl \mode\()_leaf
-\mode\()_leaf:
-    nop
-    pop %bp
-    ret
-    .size \mode\()_inner, . - \mode\()_inner
-    .endm
-    .macro frames32 mode
-    function \mode\()_outer
-    push %ebp
-    mov %esp, %ebp
-    push %eax
-    call \mode\()_inner
-    add $4, %esp
-    pop %ebp
-    ret
-    .size \mode\()_outer, . - \mode\()_outer
-    function \mode\()_inner
-    push %ebp
-    mov %esp, %ebp
-    mov $0x12345678, %eax
-    .globl \mode\()_leaf
-\mode\()_leaf:
-    nop
-    pop %ebp
-    ret
-    .size \mode\()_inner, . - \mode\()_inner
-    .endm
 
     .text
     .code16
     function _start
     ljmp $0x07c0, $(1f - _start)
 1:  cli
-    mov $0x2000, %ax
-    mov %ax, %ss
-    mov $0x1000, %sp
-    xor %ax, %ax
-    mov %ax, %es
-    mov $0x7e00, %bx
-    mov $0x0203, %ax            # the rest: 3 sectors
-    mov $2, %cx
-    xor %dh, %dh
-    int $0x13
+    start_stack
+    load_rest
     mov %cs, %ax
     mov %ax, %ds
     xor %bp, %bp
@@ -173,9 +208,7 @@ make_modes() { # FILE: FILE.elf gets the symbols
 
     function on
     lgdt gdtr - _start
-    mov %cr0, %eax
-    or $1, %al
-    mov %eax, %cr0
+    set_pe
     ljmp $CS16, $(prot16 - _start)
     .size on, . - on
     function prot16
@@ -191,12 +224,7 @@ make_modes() { # FILE: FILE.elf gets the symbols
 
     .code32
     function prot32
-    mov $DS32, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    mov $0x90000, %esp
-    xor %ebp, %ebp
+    start_flat32
     call prot32_outer
     movl $(PT + 7), PD
     mov $PT, %edi               # 4 MiB, one to one, for everybody
@@ -207,16 +235,9 @@ make_modes() { # FILE: FILE.elf gets the symbols
     jb 1b
     mov $PD, %eax
     mov %eax, %cr3
-    mov %cr0, %eax
-    or $0x80000000, %eax
-    mov %eax, %cr0
+    set_pg
     call paging_outer
-    movl $0x80000, TSS_AT + 4   # esp0
-    movl $DS32, TSS_AT + 8
-    movl $0x680000, TSS_AT + 100
-    mov $TSS, %ax
-    ltr %ax
-    lidt idtr
+    use_tables DS32
     movl $(system_call + CS32 * 0x10000), IDT + 8 * 0x30
     movl $0xee00, IDT + 8 * 0x30 + 4
     movl $(general_protection + CS32 * 0x10000), IDT + 8 * 13
@@ -283,16 +304,15 @@ idtr: .word 0x7ff
     .long IDT
     .org 2048
 ASM
-    gcc -m32 -g -c -o "$1.o" "$1.S" &&
-        ld -m elf_i386 -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
-        objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
+    link_disk "$1" 32 elf_i386
 }
 
 # A disk that goes on where those of make_modes end: real, protected, 64-bit,
 # compatibility mode and 64-bit ring 3; then it powers off with status 9.  Its
 # upper half is the kernel's: `high` runs at KERNEL + its address.
 make_long() { # FILE: FILE.elf gets the symbols
-    cat >"$1.S" <<'ASM'
+    asm_of_disks >"$1.S"
+    cat >>"$1.S" <<'ASM'
     .set CS32, 0x08
     .set DS32, 0x10
     .set CS64, 0x18
@@ -302,37 +322,7 @@ make_long() { # FILE: FILE.elf gets the symbols
     .set PML4, 0x10000
     .set PDPT, 0x11000
     .set PD, 0x12000
-    .set TSS_AT, 0x5000
-    .set IDT, 0x6000
     .set KERNEL, 0xffffffff80000000
-    .set POWER_OFF, 0xf4
-
-    .macro function name
-    .globl \name
-    .type \name, @function
-\name:
-    .endm
-    .macro frames name, bp, sp, ax, value
-    function \name\()_outer
-    push %\bp
-    mov %\sp, %\bp
-    push %\ax
-    call \name\()_inner
-    pop %\ax
-    pop %\bp
-    ret
-    .size \name\()_outer, . - \name\()_outer
-    function \name\()_inner
-    push %\bp
-    mov %\sp, %\bp
-    mov $\value, %\ax
-    .globl \name\()_leaf
-\name\()_leaf:
-    nop
-    pop %\bp
-    ret
-    .size \name\()_inner, . - \name\()_inner
-    .endm
 
     .text
     .code16
@@ -341,35 +331,21 @@ make_long() { # FILE: FILE.elf gets the symbols
 1:  cli
     xor %ax, %ax
     mov %ax, %ds
-    mov %ax, %es
-    mov $0x2000, %ax
-    mov %ax, %ss
-    mov $0x1000, %sp
-    mov $0x7e00, %bx
-    mov $0x0203, %ax            # the rest: 3 sectors
-    mov $2, %cx
-    xor %dh, %dh
-    int $0x13
+    start_stack
+    load_rest
     xor %bp, %bp
     call real_outer
     lgdt gdtr
-    mov %cr0, %eax
-    or $1, %al
-    mov %eax, %cr0
+    set_pe
     ljmp $CS32, $prot32
     .size _start, . - _start
-    frames real, bp, sp, ax, 0x1234
+    frames16 real
     .org 510
     .byte 0x55, 0xaa
 
     .code32
     function prot32
-    mov $DS32, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    mov $0x90000, %esp
-    xor %ebp, %ebp
+    start_flat32
     call prot32_outer
     mov $PML4, %edi
     xor %eax, %eax
@@ -388,12 +364,10 @@ make_long() { # FILE: FILE.elf gets the symbols
     xor %edx, %edx
     mov $0x901, %eax            # LME, NXE, SCE
     wrmsr
-    mov %cr0, %eax
-    or $0x80000000, %eax
-    mov %eax, %cr0
+    set_pg
     ljmp $CS64, $long64
     .size prot32, . - prot32
-    frames prot32, ebp, esp, eax, 0x12345678
+    frames32 prot32
 
     .code64
     function long64
@@ -411,7 +385,7 @@ make_long() { # FILE: FILE.elf gets the symbols
     add $KERNEL, %rax
     jmp *%rax
     .size long64, . - long64
-    frames long64, rbp, rsp, rax, 0x123456789abcdef0
+    frames64 long64
 
     function high
     mov $(KERNEL + 0x90000), %rsp
@@ -422,7 +396,7 @@ make_long() { # FILE: FILE.elf gets the symbols
     pushq $compat32
     lretq
     .size high, . - high
-    frames high, rbp, rsp, rax, 0x123456789abcdef0
+    frames64 high
 
     .code32
     function compat32
@@ -430,15 +404,10 @@ make_long() { # FILE: FILE.elf gets the symbols
     call compat32_outer
     ljmp $CS64, $1f
     .size compat32, . - compat32
-    frames compat32, ebp, esp, eax, 0x12345678
+    frames32 compat32
 
     .code64
-1:  movl $0x80000, TSS_AT + 4   # rsp0
-    movl $0, TSS_AT + 8
-    movl $0x680000, TSS_AT + 100
-    mov $TSS, %ax
-    ltr %ax
-    lidt idtr
+1:  use_tables 0
     movl $(system_call + CS64 * 0x10000), IDT + 16 * 0x30
     movl $0xee00, IDT + 16 * 0x30 + 4
     movq $0, IDT + 16 * 0x30 + 8
@@ -454,7 +423,7 @@ make_long() { # FILE: FILE.elf gets the symbols
     call user_outer
     int $0x30
     .size user, . - user
-    frames user, rbp, rsp, rax, 0x123456789abcdef0
+    frames64 user
 
     function system_call
     mov $4, %al
@@ -474,7 +443,5 @@ idtr: .word 0xfff
     .quad IDT
     .org 2048
 ASM
-    gcc -m64 -g -c -o "$1.o" "$1.S" &&
-        ld -m elf_x86_64 -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
-        objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
+    link_disk "$1" 64 elf_x86_64
 }
