@@ -1,5 +1,6 @@
-"""Runs inside gdb: sessions with the teaching kernel and with small guests.  WHERE and SESSION come
-from the command line as convenience variables; see session.sh."""
+"""Runs inside gdb: sessions with the teaching kernel, with small guests and
+with Debian.  WHERE, ACCEL and SESSION come from the environment; see
+session.sh."""
 import os
 import re
 import signal
@@ -447,6 +448,13 @@ def names_of_backtrace():
     return re.findall(r"(?: in |#\d+ +)(\w+) \(\)", run("backtrace 12"))
 
 
+def check_it_runs_on(console):
+    run("detach")
+    connect()
+    said = console.ask("echo $((6 * 7))")
+    check("42" in said, said)
+
+
 def session_debian_686():
     """Debian's kernel by its own names: from before it is loaded."""
     connect()
@@ -486,10 +494,7 @@ def session_debian_686():
     check(stops[-1].breakpoint.type == gdb.BP_HARDWARE_WATCHPOINT)
     check(value("*(int *) %d" % slot) != before)
     run("delete")
-    run("detach")                       # and it runs on
-    connect()
-    said = console.ask("echo $((6 * 7))")
-    check("42" in said, said)
+    check_it_runs_on(console)
 
 
 def session_debian_amd64():
@@ -525,10 +530,7 @@ def session_debian_amd64():
         run("continue")
         check(stops[-1].breakpoint.type == gdb.BP_HARDWARE_WATCHPOINT)
         run("delete")
-    run("detach")                       # and it runs on
-    connect()
-    said = console.ask("echo $((6 * 7))")
-    check("42" in said, said)
+    check_it_runs_on(console)
 
 
 def main():
