@@ -124,8 +124,8 @@ static void serve_run(struct debug_server *srv)
     debug_run(srv->dbg, &how, &stop);
     pthread_mutex_lock(&srv->lock);
     serve_calls(srv);
-    debug_forget_interrupt(srv->dbg);
     tell_stop(srv, &stop); /* who sees us not running has been told */
+    debug_forget_interrupt(srv->dbg);
     srv->running = false;
 }
 

@@ -351,6 +351,7 @@ static void note_stop(void *opaque, const struct debug_stop *stop)
     struct impatient *w = opaque;
 
     atomic_store(&w->reason, (int)stop->reason);
+    debug_server_interrupt(w->srv); /* too late: not for the next run */
     atomic_fetch_add(&w->stops, 1);
 }
 
