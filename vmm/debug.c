@@ -355,6 +355,34 @@ static enum leg free_leg(struct debug *d, uint64_t stop_icount, int *err)
 
 /* ---- the kinds of run --------------------------------------------------- */
 
+static enum leg until_leg(struct debug *d, uint64_t addr, uint64_t min_sp,
+                          int *err)
+{
+    enum leg leg;
+
+    d->goal_set = true;
+    d->goal = addr;
+    d->goal_min_sp = min_sp;
+    leg = free_leg(d, UINT64_MAX, err);
+    d->goal_set = false;
+    return leg;
+}
+
+/* One instruction.  A halted processor is first woken: where the step may not
+ * land in the interrupt's handler, by the handler as a whole. */
+static enum leg insn_leg(struct debug *d, bool into_interrupts, int *err)
+{
+    struct x86_state st;
+
+    vm_get_state(d->vm, &st);
+    if (!into_interrupts && st.activity == X86_HALTED &&
+        (st.rflags & X86_EFLAGS_IF) &&
+        until_leg(d, x86_linear_rip(&st), debug_stack_linear(&st), err) ==
+            LEG_STOPPED)
+        return LEG_STOPPED;
+    return step_leg(d, into_interrupts, err);
+}
+
 static bool insn_here(struct debug *d, struct x86_state *st,
                       struct x86_insn *insn)
 {
@@ -376,16 +404,11 @@ static enum leg over_leg(struct debug *d, bool into_interrupts, int *err)
 {
     struct x86_state st;
     struct x86_insn insn;
-    enum leg leg;
 
     if (!insn_here(d, &st, &insn) || !is_call_like(insn.kind))
-        return step_leg(d, into_interrupts, err);
-    d->goal_set = true;
-    d->goal = x86_linear_rip(&st) + insn.len;
-    d->goal_min_sp = debug_stack_linear(&st);
-    leg = free_leg(d, UINT64_MAX, err);
-    d->goal_set = false;
-    return leg;
+        return insn_leg(d, into_interrupts, err);
+    return until_leg(d, x86_linear_rip(&st) + insn.len, debug_stack_linear(&st),
+                     err);
 }
 
 static enum leg finish_leg(struct debug *d, int *err)
@@ -416,7 +439,7 @@ static enum leg range_leg(struct debug *d, const struct debug_run *how,
     enum leg leg;
 
     do {
-        leg = step_leg(d, how->into_interrupts, err);
+        leg = insn_leg(d, how->into_interrupts, err);
         vm_get_state(d->vm, &st);
     } while (leg != LEG_STOPPED &&
              x86_linear_rip(&st) - how->addr < how->end - how->addr);
@@ -432,20 +455,8 @@ static enum leg steps_leg(struct debug *d, const struct debug_run *how,
     if (count > 1 && vm_vcpu(d->vm)->ops == &accel_bt)
         return free_leg(d, vm_vcpu(d->vm)->icount + count, err);
     do
-        leg = step_leg(d, how->into_interrupts, err);
+        leg = insn_leg(d, how->into_interrupts, err);
     while (leg != LEG_STOPPED && --count > 0);
-    return leg;
-}
-
-static enum leg to_leg(struct debug *d, const struct debug_run *how, int *err)
-{
-    enum leg leg;
-
-    d->goal_set = true;
-    d->goal = how->addr;
-    d->goal_min_sp = 0;
-    leg = free_leg(d, UINT64_MAX, err);
-    d->goal_set = false;
     return leg;
 }
 
@@ -471,7 +482,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
         leg = finish_leg(d, &err);
         break;
     case DEBUG_RUN_TO:
-        leg = to_leg(d, how, &err);
+        leg = until_leg(d, how->addr, 0, &err);
         break;
     case DEBUG_RUN_RANGE:
         leg = range_leg(d, how, &err);

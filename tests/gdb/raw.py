@@ -857,6 +857,28 @@ def test_step_policy_with_interrupts():
         assert g.c.ask("m%x,4" % g.reg(4)) == "5000c007"
 
 
+def test_step_while_halted():
+    """A step of a processor that waits goes on behind its interrupt."""
+    def ticks():
+        return int.from_bytes(bytes.fromhex(g.c.ask("m46c,4")), "little")
+
+    with Guest(REAL, "-S") as g:
+        assert g.c.ask("Z0,7c50,1") == "OK"
+        assert "swbreak" in g.c.run("vCont;c")
+        assert g.c.ask("M7c50,5:fbf4faebfb") == "OK"  # sti, hlt, cli, and again
+        for want in (0x7C51, 0x7C52, 0x7C53, 0x7C50) * 3:
+            before = ticks()
+            g.c.run("vCont;s:1")
+            assert g.pc() == want, (hex(g.pc()), hex(want))
+            if want == 0x7C53:
+                assert ticks() > before
+        # Or into it.
+        assert g.c.ask("Qqemu.sstep=1") == "OK"
+        for _ in range(3):
+            g.c.run("vCont;s:1")
+        assert g.reg(g.number("vector")) == 8 and g.pc() > 0x8000
+
+
 def test_catch():
     if ACCEL != "bt":                   # KVM does not see it
         return
