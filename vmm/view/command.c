@@ -9,6 +9,7 @@
 #include "vmm/view/commands.h"
 #include "vmm/view/explain.h"
 #include "vmm/view/expr.h"
+#include "vmm/view/gdb_words.h"
 #include "vmm/view/past.h"
 
 #define ARGS_MAX     16
@@ -187,6 +188,7 @@ static bool run_view(struct command_ctx *ctx, const struct view *view, int argc,
 bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
 {
     char copy[LINE_MAX_LEN], *argv[ARGS_MAX + 1] = {NULL};
+    char words[LINE_MAX_LEN];
     struct found f;
     int argc;
 
@@ -197,12 +199,10 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
     if (strlen(line) >= sizeof(copy))
         return command_fail(out, "the line is longer than %u characters",
                             LINE_MAX_LEN - 1);
-    strcpy(copy, line);
+    strcpy(copy, gdb_words(line, words, sizeof(words)) ? words : line);
     argc = split(copy, argv);
     if (argc == 0)
         return true;
-    if (argc > 1 && strcmp(argv[0], "info") == 0) /* as gdb's users type it */
-        memmove(argv, argv + 1, (size_t)argc-- * sizeof(argv[0]));
     find(&f, argv[0]);
     if (f.matches == 0)
         return command_fail(out, "no command '%s'; `help` lists them", argv[0]);

@@ -7,14 +7,19 @@
 #include "vmm/host/chardev_host.h"
 #include "vmm/view/commands.h"
 #include "vmm/view/expr.h"
+#include "vmm/view/gdb_words.h"
 
 bool command_help(struct command_ctx *ctx, int argc, char **argv,
                   struct strbuf *out)
 {
+    const char *here = argc > 1 ? gdb_words_find(argv[1]) : NULL;
+    const char *gdb;
     const struct command *c;
     const struct view *v;
 
     (void)ctx;
+    if (here)
+        argv[1] = (char *)(uintptr_t)here;
     for (size_t i = 0; (c = command_nth(i)); i++)
         if (argc < 2 || strcmp(argv[1], c->name) == 0)
             strbuf_printf(out, "%-9s %-22s %s\n", c->name, c->args, c->summary);
@@ -25,6 +30,12 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
             strbuf_printf(out, "%-9s %-22s %s\n", v->name, v->args, v->summary);
     if (out->len == 0)
         return command_fail(out, "no command '%s'; `help` lists them", argv[1]);
+    if (argc < 2)
+        strbuf_puts(out, "in gdb's words:\n info x/4i p/x");
+    for (size_t i = 0; argc < 2 && (gdb = gdb_words_nth(i)); i++)
+        strbuf_printf(out, " %s", gdb);
+    if (argc < 2)
+        strbuf_putc(out, '\n');
     return true;
 }
 

@@ -175,9 +175,21 @@ static size_t word_len(const char *s)
     return n;
 }
 
+static uint64_t read_memory(struct parser *p, uint64_t addr, unsigned size)
+{
+    uint64_t value = 0;
+
+    if (p->failed)
+        return 0;
+    if (vm_read_gla(p->vm, addr, &value, size) < size)
+        return fail(p, "no memory is mapped at %#llx",
+                    (unsigned long long)addr);
+    return value;
+}
+
 static uint64_t parse_memory(struct parser *p)
 {
-    uint64_t addr = parse_binary(p, 0), value = 0;
+    uint64_t addr = parse_binary(p, 0);
     unsigned size = 4;
 
     if (!accept(p, "]"))
@@ -190,12 +202,7 @@ static uint64_t parse_memory(struct parser *p)
         size = 8;
     else
         (void)accept(p, ".d");
-    if (p->failed)
-        return 0;
-    if (vm_read_gla(p->vm, addr, &value, size) < size)
-        return fail(p, "no memory is mapped at %#llx",
-                    (unsigned long long)addr);
-    return value;
+    return read_memory(p, addr, size);
 }
 
 static uint64_t parse_number(struct parser *p)
@@ -209,10 +216,30 @@ static uint64_t parse_number(struct parser *p)
     return value;
 }
 
+/* gdb's own names, and as in gdb linear. */
+static bool find_gdb_register(const struct x86_state *st, const char *name,
+                              uint64_t *value)
+{
+    bool flat = x86_mode(st) == X86_MODE_LONG64;
+    uint64_t base = flat ? 0 : st->seg[X86_SS].base;
+
+    if (strcmp(name, "$pc") == 0)
+        *value = x86_linear_rip(st);
+    else if (strcmp(name, "$sp") == 0)
+        *value = base + st->gpr[X86_RSP];
+    else if (strcmp(name, "$fp") == 0)
+        *value = base + st->gpr[X86_RBP];
+    else
+        return false;
+    return true;
+}
+
 static uint64_t parse_name(struct parser *p, const char *name)
 {
     uint64_t value;
 
+    if (find_gdb_register(&p->st, name, &value))
+        return value;
     if (find_register(&p->st, name[0] == '$' ? name + 1 : name, &value))
         return value;
     if (symbols_lookup(p->sym, name, &value, NULL))
@@ -319,6 +346,10 @@ static uint64_t parse_unary(struct parser *p)
         value = ~parse_unary(p);
     else if (p->at[0] == '!' && p->at[1] != '=' && accept(p, "!"))
         value = !parse_unary(p);
+    else if (accept(p, "*")) /* as gdb's users type them */
+        value = read_memory(p, parse_unary(p), 4);
+    else if (accept(p, "&"))
+        value = parse_unary(p);
     else
         value = parse_primary(p);
     p->depth--;

@@ -3,11 +3,13 @@
  *
  *   0x10 16 'a'            numbers; plain digits are decimal
  *   eax $eax cr3 dr7 ds    registers, with or without $
- *   main  main+4           symbols
+ *   $pc $sp $fp            linear, as gdb has them
+ *   main  main+4           symbols; also &main
  *   f000:fff0 cs:ip ss:esp linear address of segment:offset; the segment part
  *                          before a colon is hexadecimal when it is a number
  *   phys:0x1000            a guest-physical address
  *   [esp+4] [ebp-8].w      memory at a linear address; .b .w .d .q
+ *   *esp                   likewise, 4 bytes
  *   + - * / % & | ^ << >> ~ ! == != < <= > >= && || ( )   as in C, unsigned
  */
 #ifndef VMM_VIEW_EXPR_H
