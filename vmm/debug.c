@@ -368,18 +368,38 @@ static enum leg until_leg(struct debug *d, uint64_t addr, uint64_t min_sp,
     return leg;
 }
 
-/* One instruction.  A halted processor is first woken: where the step may not
- * land in the interrupt's handler, by the handler as a whole. */
+static bool is_waiting(const struct x86_state *st)
+{
+    return st->activity == X86_HALTED && (st->rflags & X86_EFLAGS_IF);
+}
+
+/* A halted processor: into the handler of the interrupt that wakes it. */
+static enum leg wake_leg(struct debug *d, struct x86_state *st, int *err)
+{
+    enum leg leg;
+
+    do {
+        leg = step_leg(d, true, err);
+        vm_get_state(d->vm, st);
+    } while (leg != LEG_STOPPED && is_waiting(st));
+    return leg;
+}
+
+/* One instruction, not that of an interrupt's handler unless it may be. */
 static enum leg insn_leg(struct debug *d, bool into_interrupts, int *err)
 {
-    struct x86_state st;
+    struct x86_state before, st;
+    enum leg leg;
 
-    vm_get_state(d->vm, &st);
-    if (!into_interrupts && st.activity == X86_HALTED &&
-        (st.rflags & X86_EFLAGS_IF) &&
-        until_leg(d, x86_linear_rip(&st), debug_stack_linear(&st), err) ==
-            LEG_STOPPED)
-        return LEG_STOPPED;
+    vm_get_state(d->vm, &before);
+    if (is_waiting(&before)) {
+        leg = wake_leg(d, &st, err);
+        if (leg != LEG_STOPPED && !into_interrupts)
+            leg = until_leg(d, x86_linear_rip(&before),
+                            debug_stack_linear(&before), err);
+        if (leg == LEG_STOPPED || into_interrupts)
+            return leg;
+    }
     return step_leg(d, into_interrupts, err);
 }
 
