@@ -288,7 +288,7 @@ static bool mode_stops(struct debug *d)
 static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
                         int *err)
 {
-    enum leg leg;
+    enum leg leg = LEG_DONE;
 
     if (points)
         debug_arm_points(d, ctl);
@@ -307,8 +307,8 @@ static enum leg run_leg(struct debug *d, struct debug_ctl *ctl, bool points,
         d->running = true;
         *err = vm_run(d->vm);
         d->running = false;
+        leg = *err ? LEG_STOPPED : look(d);
     }
-    leg = *err ? LEG_STOPPED : look(d);
     if (leg != LEG_STOPPED && ctl->stop_mode && mode_stops(d))
         leg = LEG_STOPPED;
     if (leg != LEG_STOPPED && atomic_load(&d->interrupted)) {
@@ -548,6 +548,11 @@ void debug_look_at_lap(struct debug *d)
 const struct debug_stop *debug_last_stop(const struct debug *d)
 {
     return &d->stop;
+}
+
+bool debug_is_running(const struct debug *d)
+{
+    return d->running;
 }
 
 int debug_restart(struct debug *d)

@@ -149,6 +149,8 @@ const struct exit_lap *debug_lap(const struct debug *d);
 void debug_look_at_lap(struct debug *d);
 /* The last stop; reason NONE before the first run. */
 const struct debug_stop *debug_last_stop(const struct debug *d);
+/* Asked by a call amid a run (debug_server_call()): is the guest to go on? */
+bool debug_is_running(const struct debug *d);
 /* Power-on again, stopped there; stop points stay.  Not amid a run. */
 int debug_restart(struct debug *d);
 /* Stops debug_run() soon.  Any thread, or a signal handler. */

@@ -124,9 +124,9 @@ static void serve_run(struct debug_server *srv)
     debug_run(srv->dbg, &how, &stop);
     pthread_mutex_lock(&srv->lock);
     serve_calls(srv);
-    tell_stop(srv, &stop); /* who sees us not running has been told */
     debug_forget_interrupt(srv->dbg);
-    srv->running = false;
+    srv->running = false; /* who can see it, without the lock, has been told */
+    tell_stop(srv, &stop);
 }
 
 void debug_server_loop(struct debug_server *srv)
