@@ -145,11 +145,13 @@ void gdb_session_init(struct gdb_session *s, const struct gdb_target *target)
         .sstep = GDB_SSTEP_ENABLE | GDB_SSTEP_NOIRQ | GDB_SSTEP_NOTIMER,
     };
     strbuf_init(&s->body);
+    strbuf_init(&s->held);
 }
 
 void gdb_session_fini(struct gdb_session *s)
 {
     strbuf_fini(&s->body);
+    strbuf_fini(&s->held);
 }
 
 enum gdb_reply gdb_fail(struct gdb_session *s, int error, const char *fmt, ...)
@@ -198,8 +200,20 @@ static void put_error(struct gdb_session *s)
         strbuf_printf(&s->body, "E%02x", (unsigned)s->error & 0xffu);
 }
 
+/* The client has given up waiting for the end of its `monitor` command: gdb
+ * does at ^C, and says nothing. */
+static bool hold(struct gdb_session *s, const char *packet, size_t len)
+{
+    s->target.ops->interrupt(s->target.opaque);
+    strbuf_reset(&s->held);
+    strbuf_add(&s->held, packet, len);
+    return false;
+}
+
 bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len)
 {
+    if (s->monitoring)
+        return hold(s, packet, len);
     strbuf_reset(&s->body);
     switch (carry_out(s, packet, len)) {
     case GDB_REPLY_OK:
@@ -223,14 +237,42 @@ bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len)
     return false;
 }
 
+void gdb_session_interrupt(struct gdb_session *s)
+{
+    if (s->held.len)
+        s->held_ctrl_c = true;
+    else if (s->running)
+        s->target.ops->interrupt(s->target.opaque);
+}
+
+bool gdb_session_awaits_stop(const struct gdb_session *s)
+{
+    return s->running && !s->monitoring;
+}
+
 bool gdb_session_stopped(struct gdb_session *s)
 {
-    if (!s->running)
-        return false;
-    s->running = false;
+    bool waited = s->running, monitoring = s->monitoring;
+
+    s->running = s->monitoring = false;
+    if (s->held.len) {
+        struct strbuf packet = s->held;
+        bool reply;
+
+        strbuf_init(&s->held);
+        reply = gdb_session_packet(s, strbuf_str(&packet), packet.len);
+        strbuf_fini(&packet);
+        if (s->held_ctrl_c)
+            gdb_session_interrupt(s);
+        s->held_ctrl_c = false;
+        return reply;
+    }
     strbuf_reset(&s->body);
-    gdb_put_stop(s);
-    return true;
+    if (monitoring)
+        gdb_put_monitor_end(s);
+    else if (waited)
+        gdb_put_stop(s);
+    return waited;
 }
 
 /* ---- for handlers and documents ----------------------------------------- */

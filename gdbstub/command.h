@@ -25,15 +25,19 @@ enum gdb_feature {
 
 struct gdb_session {
     struct gdb_target target;
-    unsigned features; /* enum gdb_feature */
-    bool no_ack;       /* after the reply to QStartNoAckMode */
-    bool extended;     /* ! was sent */
-    bool phys;         /* m and M take guest-physical addresses */
-    unsigned sstep;    /* QEMU's bits: see GDB_SSTEP_* */
-    bool running;      /* a resuming packet waits for its stop */
-    bool detached;     /* the client took its leave */
-    bool dead;         /* killed; only a restart helps */
-    unsigned files;    /* a bit for each open descriptor */
+    unsigned features;  /* enum gdb_feature */
+    bool no_ack;        /* after the reply to QStartNoAckMode */
+    bool extended;      /* ! was sent */
+    bool phys;          /* m and M take guest-physical addresses */
+    unsigned sstep;     /* QEMU's bits: see GDB_SSTEP_* */
+    bool running;       /* a resuming packet waits for its stop */
+    bool monitoring;    /* it is a `monitor` command: the stop's text, then */
+    bool follows;       /* the client asks whether the guest has changed */
+    bool detached;      /* the client took its leave */
+    bool dead;          /* killed; only a restart helps */
+    unsigned files;     /* a bit for each open descriptor */
+    struct strbuf held; /* came while monitoring: for after the stop */
+    bool held_ctrl_c;   /* and ^C after it */
     struct strbuf body;
     int error; /* of REPLY_ERROR: a positive errno */
     char why[160];
@@ -93,8 +97,12 @@ void gdb_session_fini(struct gdb_session *s);
  * reply, or not now.
  */
 bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len);
+/* ^C: ends what the client waits for. */
+void gdb_session_interrupt(struct gdb_session *s);
+/* Does the client wait for a stop reply? */
+bool gdb_session_awaits_stop(const struct gdb_session *s);
 /* The target stopped: true, and the reply in session->body, if the client
- * waits for it. */
+ * waits for one. */
 bool gdb_session_stopped(struct gdb_session *s);
 
 /* ---- for handlers ------------------------------------------------------- */
@@ -105,6 +113,10 @@ enum gdb_reply gdb_fail(struct gdb_session *s, int error, const char *fmt, ...)
 enum gdb_reply gdb_result(struct gdb_session *s, int err, const char *what);
 void gdb_put_thread(struct gdb_session *s);
 void gdb_put_stop(struct gdb_session *s);
+/* What a `monitor` command that ran the guest says at its stop. */
+void gdb_put_monitor_end(struct gdb_session *s);
+/* As `k` does; 0 or -errno. */
+int gdb_end_guest(struct gdb_session *s);
 /* The part of TEXT that qXfer asked for, by ARGS 1 (offset) and 2 (length). */
 enum gdb_reply gdb_put_part(struct gdb_session *s, const struct gdb_args *args,
                             const char *text, size_t len);

@@ -223,9 +223,54 @@ enum gdb_reply gdb_xfer_exec_file(struct gdb_session *s,
 #define MONITOR_LINE_MAX 1024u
 #define MONITOR_TEXT_MAX (GDB_PACKET_MAX / 2)
 
+/* For a client that asks for no changes: gdb without ringside-gdb.py. */
+static const char hint[] =
+    "gdb has not noticed; type: maintenance flush register-cache\n";
+
+static enum gdb_reply put_text(struct gdb_session *s, const struct strbuf *text)
+{
+    size_t shown = text->len < MONITOR_TEXT_MAX ? text->len : MONITOR_TEXT_MAX;
+
+    gdb_put_hex(&s->body, text->text, shown);
+    return shown ? GDB_REPLY_DATA : GDB_REPLY_OK;
+}
+
+void gdb_put_monitor_end(struct gdb_session *s)
+{
+    struct gdb_stop stop = {0};
+    struct strbuf text;
+
+    strbuf_init(&text);
+    s->target.ops->monitor_end(s->target.opaque, &text);
+    s->target.ops->last_stop(s->target.opaque, &stop);
+    if (!s->follows && stop.kind == GDB_STOP_SIGNAL)
+        strbuf_puts(&text, hint);
+    (void)put_text(s, &text);
+    strbuf_fini(&text);
+}
+
+static enum gdb_reply run_monitor(struct gdb_session *s, const char *line,
+                                  struct strbuf *text)
+{
+    switch (s->target.ops->monitor(s->target.opaque, line, text)) {
+    case GDB_MONITOR_RUNS:
+        s->monitoring = true;
+        return GDB_REPLY_LATER;
+    case GDB_MONITOR_QUIT:
+        (void)gdb_end_guest(s);
+        strbuf_puts(text, s->extended ? "the guest is off; `run` restarts it\n"
+                                      : "the guest is off\n");
+        break;
+    case GDB_MONITOR_DONE:
+        break;
+    }
+    return put_text(s, text);
+}
+
 enum gdb_reply gdb_monitor(struct gdb_session *s, const struct gdb_args *args)
 {
-    size_t len = args->arg[0].len / 2, shown;
+    size_t len = args->arg[0].len / 2;
+    enum gdb_reply reply;
     char line[MONITOR_LINE_MAX];
     struct strbuf text;
 
@@ -237,11 +282,19 @@ enum gdb_reply gdb_monitor(struct gdb_session *s, const struct gdb_args *args)
         return gdb_fail(s, EINVAL, "monitor: not hexadecimal");
     line[len] = '\0';
     strbuf_init(&text);
-    s->target.ops->monitor(s->target.opaque, line, &text);
-    shown = text.len < MONITOR_TEXT_MAX ? text.len : MONITOR_TEXT_MAX;
-    gdb_put_hex(&s->body, strbuf_str(&text), shown);
+    reply = run_monitor(s, line, &text);
     strbuf_fini(&text);
-    return shown ? GDB_REPLY_DATA : GDB_REPLY_OK;
+    return reply;
+}
+
+enum gdb_reply gdb_changes(struct gdb_session *s, const struct gdb_args *args)
+{
+    (void)args;
+    if (!s->target.ops->changes)
+        return GDB_REPLY_EMPTY;
+    s->follows = true;
+    strbuf_printf(&s->body, "%x", s->target.ops->changes(s->target.opaque));
+    return GDB_REPLY_DATA;
 }
 
 /* ---- what scripts for QEMU send ----------------------------------------- */

@@ -233,7 +233,7 @@ enum gdb_reply gdb_detach(struct gdb_session *s, const struct gdb_args *args)
     return GDB_REPLY_OK;
 }
 
-static int do_kill(struct gdb_session *s)
+int gdb_end_guest(struct gdb_session *s)
 {
     s->dead = true;
     s->target.ops->point_remove_all(s->target.opaque, false);
@@ -243,7 +243,7 @@ static int do_kill(struct gdb_session *s)
 enum gdb_reply gdb_kill(struct gdb_session *s, const struct gdb_args *args)
 {
     (void)args;
-    (void)do_kill(s);
+    (void)gdb_end_guest(s);
     return GDB_REPLY_NONE;
 }
 
@@ -251,7 +251,7 @@ enum gdb_reply gdb_vkill(struct gdb_session *s, const struct gdb_args *args)
 {
     if (args->arg[0].number != 1)
         return gdb_fail(s, ESRCH, "there is only process 1, the guest");
-    return gdb_result(s, do_kill(s), "kill");
+    return gdb_result(s, gdb_end_guest(s), "kill");
 }
 
 static enum gdb_reply do_restart(struct gdb_session *s)

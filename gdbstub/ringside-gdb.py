@@ -7,6 +7,8 @@
   disassembly change from 16 to 32 to 64 bits and back where the guest does.
   (The stub changes a register's size only when gdb reads the target
   description again; this script has gdb do so.)
+- `monitor step` and its like run the guest, and gdb notices: registers, frames
+  and the mode are the new ones, and gdb's breakpoints stop such a run too.
 - `ringside COMMAND` and short commands for the monitor's views: walk, gdt, idt,
   tss, e820, exits, devices, why, catch.  `ringside help` lists all.
 - backtraces, `finish`, `up` and `nexti` in 16-bit code, where gdb itself takes
@@ -82,6 +84,53 @@ class ModeFollower:
 
 
 follower = ModeFollower()
+
+
+class Noticer:
+    """What gdb has not been told of: `monitor step` and its like ran the guest,
+    `monitor set` changed it, or somebody at the screen beside did.  gdb forgets
+    what it knew then."""
+
+    def __init__(self):
+        self.connection = None
+        self.seen = 0
+        gdb.events.stop.connect(self.on_stop)
+        gdb.events.before_prompt.connect(self.look)
+        # Whoever runs the guest, gdb's breakpoints stop it.
+        gdb.execute("set breakpoint always-inserted on")
+        # Scripts have no prompt.
+        gdb.execute("define hookpost-monitor\npython noticer.look()\nend")
+
+    @staticmethod
+    def ask(connection):
+        """How often that has been since gdb connected; None: gdb has nothing
+        to ask, or the guest runs."""
+        try:
+            return int(connection.send_packet("qringside.changes"), 16)
+        except (AttributeError, ValueError, gdb.error):
+            return None
+
+    def on_stop(self, _event):
+        """Once for each connection, so that the stub knows that we ask."""
+        if gdb.selected_inferior().connection is not self.connection:
+            self.look()
+
+    def look(self):
+        connection = gdb.selected_inferior().connection
+        changes = self.ask(connection)
+        if connection is not self.connection:
+            self.connection, self.seen = connection, 0
+        if changes in (None, self.seen):
+            return
+        self.seen = changes
+        gdb.execute("maintenance flush register-cache", to_string=True)
+        gdb.execute("maintenance flush dcache", to_string=True)
+        if is_ringside():
+            follower.on_stop(None)
+            gdb.execute("frame")
+
+
+noticer = Noticer()
 
 
 # ---- frames of 16-bit code -------------------------------------------------
@@ -250,8 +299,6 @@ names are evaluated by gdb first, as in `ringside walk &main`."""
 
     def invoke(self, argument, from_tty):
         gdb.execute("monitor " + argument, from_tty)
-        if argument.split()[:1] in (["set"], ["reset"]):
-            gdb.execute("maintenance flush register-cache", to_string=True)
 
 
 def evaluated(word):

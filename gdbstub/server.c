@@ -123,13 +123,25 @@ static int run_packet(struct debug *d, void *arg)
     return 0;
 }
 
+/* That was the end of an earlier run if what the client wants runs still. */
+static int run_interrupt(struct debug *d, void *arg)
+{
+    struct gdb_server *g = arg;
+
+    (void)d;
+    gdb_session_interrupt(&g->session);
+    return 0;
+}
+
 static void on_stop(void *opaque, const struct debug_stop *stop)
 {
     struct gdb_server *g = opaque;
 
     gdb_vm_forget(g->vm);
+    if (!gdb_session_awaits_stop(&g->session))
+        gdb_vm_count_change(g->vm);
     if (gdb_session_stopped(&g->session))
-        send_packet(g, g->session.body.text, g->session.body.len);
+        send_packet(g, strbuf_str(&g->session.body), g->session.body.len);
     if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
         debug_server_quit(g->srv);
 }
@@ -315,7 +327,8 @@ static void on_event(struct gdb_server *g, enum gdb_event event)
         resend(g);
         break;
     case GDB_EVENT_INTERRUPT:
-        debug_server_interrupt(g->srv);
+        debug_server_interrupt(g->srv); /* at once, whatever it is at */
+        (void)debug_server_call(g->srv, run_interrupt, g);
         break;
     case GDB_EVENT_ACK:
     case GDB_EVENT_NONE:

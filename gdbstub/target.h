@@ -72,6 +72,12 @@ struct gdb_file_stat {
     uint32_t mtime; /* seconds since 1970 */
 };
 
+enum gdb_monitor {
+    GDB_MONITOR_DONE,
+    GDB_MONITOR_RUNS, /* what it says is monitor_end()'s, after the stop */
+    GDB_MONITOR_QUIT, /* the user wants the guest to end */
+};
+
 /* What the commands of an agent expression print goes there. */
 typedef void gdb_print_fn(void *opaque, const char *text, size_t len);
 
@@ -113,7 +119,10 @@ struct gdb_target_ops {
     int (*kill)(void *t, bool for_good);
 
     /* Optional (NULL, or nothing added): */
-    bool (*monitor)(void *t, const char *line, struct strbuf *out);
+    enum gdb_monitor (*monitor)(void *t, const char *line, struct strbuf *out);
+    void (*monitor_end)(void *t, struct strbuf *out); /* the run has ended */
+    /* How often the guest was run or changed, but for this client's packets. */
+    unsigned (*changes)(void *t);
     void (*thread_info)(void *t, struct strbuf *out);
     const char *(*exec_file)(void *t); /* absolute path; NULL: not known */
     /* Of that file: bytes read, or -errno.  Both are there if exec_file is. */

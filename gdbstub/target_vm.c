@@ -25,6 +25,8 @@ struct gdb_vm {
     struct debug *dbg;
     struct vm *vm;
     struct command_ctx ctx;
+    bool resumed;     /* a command of `monitor` has let the guest go */
+    unsigned changes; /* unknown to the client, but for ctx.changes */
     struct vm_observer observer; /* for the last vector */
     struct gdb_layout layout;
     struct strbuf xml;
@@ -331,18 +333,41 @@ static int kill_guest(void *opaque, bool for_good)
 
 /* ---- for people --------------------------------------------------------- */
 
-static bool monitor(void *opaque, const char *line, struct strbuf *out)
+/* On behalf of `monitor step` and its like. */
+static int resume_for_command(void *opaque, const struct debug_run *how)
 {
     struct gdb_vm *t = opaque;
-    bool done;
+    int err = debug_server_resume(t->srv, how);
 
-    if (strncmp(line, "reset", 5) == 0 && debug_server_running(t->srv)) {
-        strbuf_puts(out, "the guest runs: interrupt it first\n");
-        return false;
-    }
-    done = command_run(&t->ctx, line, out);
+    t->resumed = !err;
+    return err;
+}
+
+static enum gdb_monitor monitor(void *opaque, const char *line,
+                                struct strbuf *out)
+{
+    struct gdb_vm *t = opaque;
+
+    t->resumed = t->ctx.quit = false;
+    command_run(&t->ctx, line, out);
     t->fresh = false; /* `monitor set` */
-    return done;
+    return t->resumed    ? GDB_MONITOR_RUNS
+           : t->ctx.quit ? GDB_MONITOR_QUIT
+                         : GDB_MONITOR_DONE;
+}
+
+static void monitor_end(void *opaque, struct strbuf *out)
+{
+    struct gdb_vm *t = opaque;
+
+    command_say_stop(&t->ctx, debug_last_stop(t->dbg), out);
+}
+
+static unsigned changes(void *opaque)
+{
+    const struct gdb_vm *t = opaque;
+
+    return t->changes + t->ctx.changes;
 }
 
 static void thread_info(void *opaque, struct strbuf *out)
@@ -404,6 +429,8 @@ static const struct gdb_target_ops ops = {
     .restart = restart,
     .kill = kill_guest,
     .monitor = monitor,
+    .monitor_end = monitor_end,
+    .changes = changes,
     .thread_info = thread_info,
     .exec_file = exec_file,
     .file_read = file_read,
@@ -422,6 +449,11 @@ void gdb_vm_forget(struct gdb_vm *t)
     t->fresh = false;
 }
 
+void gdb_vm_count_change(struct gdb_vm *t)
+{
+    t->changes++;
+}
+
 void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque)
 {
     t->points.print = print;
@@ -431,6 +463,7 @@ void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque)
 void gdb_vm_begin(struct gdb_vm *t)
 {
     t->fresh = false;
+    t->changes = t->ctx.changes = 0;
     strbuf_reset(&t->xml);
     if (refresh(t) == 0)
         gdb_layout_init(&t->layout, gdb_layout_for(&t->st));
@@ -465,7 +498,9 @@ int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
     };
     strbuf_init(&t->xml);
     command_ctx_init(&t->ctx, t->vm, dbg);
-    t->ctx.may_run = false;
+    t->ctx.remote = true;
+    t->ctx.resume = resume_for_command;
+    t->ctx.resume_opaque = t;
     t->observer = (struct vm_observer){.on_exit = note_vector, .opaque = t};
     vm_add_observer(t->vm, &t->observer);
     find_exec_file(t);

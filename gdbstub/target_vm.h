@@ -17,6 +17,8 @@ struct gdb_target gdb_vm_target(struct gdb_vm *t);
 void gdb_vm_forget(struct gdb_vm *t);
 /* Where printf of dprintf goes; amid a run. */
 void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque);
+/* The guest stopped, and the client was not waiting for it. */
+void gdb_vm_count_change(struct gdb_vm *t);
 /* A new client: the registers' layout is chosen anew. */
 void gdb_vm_begin(struct gdb_vm *t);
 #endif

@@ -186,13 +186,14 @@ static void run_wanted(struct gdb_session *s, struct gdb_vm *t)
     (void)gdb_session_stopped(s);
 }
 
-/* `monitor symbols` and `compare` name files of the host: not for a fuzzer. */
+/* `monitor symbols`, `compare` and `save` name files of the host: not for a
+ * fuzzer. */
 static bool names_a_file(const char *packet, size_t len)
 {
     return len >= 8 && memcmp(packet, "qRcmd,", 6) == 0 &&
            (strncmp(packet + 6, "73", 2) == 0 ||
             strncmp(packet + 6, "63", 2) == 0 ||
-            strncmp(packet + 6, "20", 2) == 0);
+            strncmp(packet + 6, "20", 2) == 0 || strstr(packet + 6, "7361"));
 }
 
 static void one_packet(struct gdb_session *s, struct gdb_vm *t,
@@ -214,6 +215,8 @@ static void one_packet(struct gdb_session *s, struct gdb_vm *t,
     }
     if (is_wanted)
         run_wanted(s, t);
+    if (s->monitoring) /* there is no server's loop to run it */
+        (void)gdb_session_stopped(s);
     free(packet);
 }
 

@@ -934,6 +934,58 @@ def test_catch_what_ends_the_guest():
         assert g.c.run("vCont;c") == "W07;process:1"
 
 
+def test_monitor_runs():
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        assert "stepped at" in g.c.monitor("step")
+        assert g.pc() == SYMBOLS["hit"]
+        assert "gdb has not noticed" in g.c.monitor("until loop")
+        assert int(g.c.ask("qringside.changes"), 16) == 2
+        assert "noticed" not in g.c.monitor("step")
+        assert int(g.c.ask("qringside.changes"), 16) == 3
+        g.to("loop")                    # the client was told of that
+        assert int(g.c.ask("qringside.changes"), 16) == 3
+        # Its stop points stop such a run; what it says is the monitor's.
+        assert g.c.ask("Z0,%x,1" % SYMBOLS["loop"]) == "OK"
+        assert "breakpoint" in g.c.monitor("c") and g.pc() == SYMBOLS["loop"]
+        assert g.c.ask("z0,%x,1" % SYMBOLS["loop"]) == "OK"
+        g.c.ask("P3=01000000")
+        # The guest's end is said in words, and ends the connection.
+        assert "machine ended: " in g.c.monitor("continue")
+        try:
+            g.c.recv()
+            raise AssertionError("something was said after the end")
+        except Closed:
+            pass
+        assert g.proc.wait(10 * SLOWER) == 7
+
+
+def test_monitor_interrupted():
+    with Guest(PROT, "-S") as g:
+        spins = range(SYMBOLS["loop"], SYMBOLS["leave"])
+        g.to("loop")
+        g.c.send("qRcmd," + b"continue".hex())
+        g.c.interrupt()
+        assert "interrupted" in bytes.fromhex(g.c.recv()).decode()
+        assert g.pc() in spins
+        # gdb gives up without a word: another packet ends the command.
+        g.c.send("qRcmd," + b"continue".hex())
+        assert g.pc() in spins
+        assert "interrupted" in g.c.monitor("why")
+        g.c.send("qRcmd," + b"continue".hex())
+        g.c.send("vCont;c")             # or another run: its stop is a stop's
+        g.c.interrupt()
+        assert g.c.recv().startswith("T02")
+        # It leaves amid it: the guest goes on, and the next one stops it.
+        g.c.send("qRcmd," + b"continue".hex())
+        g.c.close()
+        g.connect()
+        assert "runs already" in g.c.monitor("step")
+        assert g.c.ask("?").startswith("T02")
+        g.c.monitor("quit")
+        assert g.proc.wait(10 * SLOWER) is not None
+
+
 def test_restart():
     with Guest(PROT, "-S") as g:
         assert g.c.ask("vRun;")[0] == "E"

@@ -90,6 +90,53 @@ def session_boot():
     run("stepi 20")
 
 
+def session_monitor():
+    """The monitor's own commands run the guest, and gdb notices."""
+    run("symbol-file %s/guests/teach.elf" % BUILD)
+    connect()
+    run("monitor symbols %s/guests/teach.elf" % BUILD)
+    said = run("monitor step")
+    check("flush" not in said, said)    # ringside-gdb.py does it
+    check(value("$pc") == 0x7c01, hex(value("$pc")))
+    run("hbreak kernel_main")           # of gdb's, hit in a run of ours
+    said = run("monitor continue")
+    check("kernel_main (" in said, said)
+    check(function() == "kernel_main" and "i386" in run("show architecture"))
+    check("push   %ebp" in run("x/i $pc"), run("x/i $pc"))
+    run("delete")
+    said = run("monitor until proc_spawn")
+    check("proc_spawn" in said and function() == "proc_spawn", said)
+    check("kernel_main" in run("backtrace"))
+    at = value("$pc")
+    run("monitor next")
+    check(value("$pc") == at + 1, hex(value("$pc")))
+    run("stepi")                        # gdb goes on from there
+    check(value("$pc") == at + 3, hex(value("$pc")))
+    run("monitor finish")
+    check(function() == "kernel_main", function())
+    run("up")                           # what only looks changes no frame
+    run("monitor regs")
+    check(gdb.selected_frame().level() == 1)
+    run("monitor set eax 0x1234")
+    check(value("$eax") == 0x1234)
+    # ^C: gdb waits no longer, and asking it anything stops the guest.
+    run("set remotetimeout 2")
+    interrupt_after(1)
+    try:
+        run("monitor continue")
+        check(False, "it came back")
+    except (KeyboardInterrupt, gdb.error):
+        pass
+    run("set remotetimeout 60")
+    noticer.look()                      # as the next prompt would
+    check("interrupted" in run("monitor why"))
+    check("%x" % value("$pc") in run("monitor print $eip"))
+    run("stepi")
+    # The end is told, and gdb is not left in doubt.
+    run("monitor quit")
+    check(gdb.selected_inferior().pid == 0 or not is_ringside())
+
+
 # mode, the caller of its MODE_outer, what gdb shows of MODE_inner
 MODES = (
     ("real", "real", "_start", "mov    $0x1234,%ax", "i8086"),

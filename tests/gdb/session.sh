@@ -17,7 +17,7 @@ trap cleanup EXIT
 # 64-bit code.
 kvm_only='^long$'
 sessions=(boot:guests/teach.img source:guests/teach.elf
-    user:guests/teach.elf points:guests/teach.elf
+    monitor:guests/teach.img user:guests/teach.elf points:guests/teach.elf
     interrupt:guests/teach.elf memory:guests/teach.elf
     program:guests/teach.elf modes:tests/gdb/modes.img
     long:tests/gdb/long.img steps16:tests/gdb/modes.img

@@ -9,7 +9,8 @@ import sys
 sys.path.insert(0, "tests/gdb")
 from rsp import Client  # noqa: E402
 
-ringside, guest, work = sys.argv[1:]
+ringside, guest, work = (os.path.abspath(path) for path in sys.argv[1:])
+HERE = os.getcwd()
 OPTIONS = ["--accel", "bt", "-m", "16M"]
 STOP = "page_fault"
 TO_STOP = [f"break {STOP}", "continue", "delete 1"]  # as gdb does it
@@ -20,7 +21,7 @@ ARGUMENTS = {
     "watch": "counter", "rwatch": "counter", "awatch": "counter 2",
     "catch": "port 0x3f8", "check": "code on", "enable": "2", "disable": "2",
     "ignore": "2 2", "print": "counter", "set": "eax 1", "symbols": guest,
-    "compare": "tests/golden/other.json", "save": f"{work}/saved.json regs",
+    "compare": f"{HERE}/tests/golden/other.json", "save": "saved.json regs",
     "help": "step", "memory": "message 40", "walk": "cr2",
     "frames": "0x103000", "nested": "message", "shadow": "counter",
     "block": "inner", "disasm": "inner 3", "explain": "wp",
@@ -28,15 +29,17 @@ ARGUMENTS = {
 # There is a point to switch, or a screen to arrange.
 FIRST = {name: "break outer" for name in ("enable", "disable", "ignore",
                                           "delete", "points")}
-# gdb has its own, or the other two have something that it has not.
-NOT_GDBS = {
-    **dict.fromkeys(("step", "next", "finish", "continue", "until"),
-                    "gdb runs the guest here"),
-    "save": "save: not through gdb", "type": "the serial line is not here",
+# What `monitor` says instead: the others leave without a word, or have
+# something that it has not.
+GDBS_OWN = {
+    "quit": "the guest is off", "type": "the serial line is not here",
 }
+GUESTS_LAST = "Done.\n"                 # from its serial line
 NOT_THE_REPLS = dict.fromkeys(("layout", "theme"), "there is no screen here")
 # The screen shows these by other means than words: the bar, the guest's line.
 SHOWN = {"step", "next", "finish", "continue", "until", "layout", "theme"}
+# For gdb itself, after a run.
+ADVICE = "gdb has not noticed; type: maintenance flush register-cache\n"
 # How one came to the stop, or the host's choice, is in these: the first word
 # of what they say is enough.
 LOOSE = {"exits", "stats", "shadow", "block", "why", "points"}
@@ -49,9 +52,10 @@ def names(path, word):
 
 def repl(lines):
     done = subprocess.run([ringside, "debug", *OPTIONS, "--repl", guest],
-                          input="\n".join(lines) + "\n", text=True,
+                          cwd=work, input="\n".join(lines) + "\n", text=True,
                           capture_output=True, timeout=60, check=True)
-    return done.stdout.split(f"(ringside) {lines[-1]}\n", 1)[1]
+    return done.stdout.rsplit(f"(ringside) {lines[-1]}\n", 1)[1].removeprefix(
+        GUESTS_LAST)
 
 
 def screen(lines):
@@ -61,7 +65,7 @@ def screen(lines):
         keys.write("vlog\\rz\n")
     done = subprocess.run([ringside, "debug", *OPTIONS, "--size", "300x150",
                            "--keys", f"{work}/keys", guest], text=True,
-                          capture_output=True, timeout=60, check=True)
+                          cwd=work, capture_output=True, timeout=60, check=True)
     return done.stdout
 
 
@@ -71,7 +75,7 @@ def monitor(lines):
         os.unlink(path)
     with subprocess.Popen([ringside, "run", *OPTIONS, "-S", "--gdb",
                            f"unix:{path}", "--serial", "null", guest],
-                          stderr=subprocess.DEVNULL) as child:
+                          cwd=work, stderr=subprocess.DEVNULL) as child:
         try:
             client = Client(path, timeout=60)
             at = client.monitor(f"print {STOP}").split()[0][2:]
@@ -83,11 +87,11 @@ def monitor(lines):
             client.close()
         finally:
             child.kill()
-    return said
+    return said.removesuffix(ADVICE)
 
 
 def first_word(text):
-    return text.split()[0] if text.split() else ""
+    return next((w for w in text.split() if w[0].isalpha()), "")
 
 
 def same(name, a, b):
@@ -97,16 +101,19 @@ def same(name, a, b):
 def check(name):
     """What is wrong with the row; None: nothing."""
     before = [FIRST[name]] if name in FIRST else []
+    saved = f"{work}/saved.json"
     lines = [*before, f"{name} {ARGUMENTS.get(name, '')}".strip()]
     typed = repl([*TO_STOP, *lines])
     seen = screen([*TO_STOP, *lines])
+    if os.path.exists(saved):           # `monitor save` writes new files only
+        os.unlink(saved)
     gdbs = monitor(lines)
     if "no command" in typed + seen + gdbs:
         return "there is no such command"
     if NOT_THE_REPLS.get(name, "") not in typed:
         return f"the repl says {typed!r}"
-    if name in NOT_GDBS:
-        if NOT_GDBS[name] not in gdbs:
+    if name in GDBS_OWN:
+        if GDBS_OWN[name] not in gdbs:
             return f"monitor says {gdbs!r}"
     elif not same(name, typed, gdbs):
         return f"the repl says {typed!r}, monitor {gdbs!r}"

@@ -70,8 +70,8 @@ struct view_ctx command_view_ctx(const struct command_ctx *ctx)
 
 void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 {
-    *ctx = (struct command_ctx){
-        .vm = vm, .dbg = dbg, .past = view_past_create(), .may_run = true};
+    *ctx =
+        (struct command_ctx){.vm = vm, .dbg = dbg, .past = view_past_create()};
 }
 
 void command_ctx_leave(struct command_ctx *ctx)

@@ -15,13 +15,15 @@ struct command_ctx {
     struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
     unsigned runs;          /* how often the guest was let go on */
+    unsigned changes;       /* how often `set` and `reset` changed the guest */
     struct view_past *past; /* owned: what views showed at the last stop */
     enum doc_form form;     /* what views print */
     bool utf8;              /* whoever reads it can show more than ASCII */
-    bool may_run;           /* false in gdb's monitor: gdb resumes the guest */
+    bool remote;            /* gdb's port: who types may be somebody else */
     bool quit;              /* the user wants to leave */
     /*
-     * Runs the guest in the background instead; NULL: debug_run().  0, -errno
+     * Runs the guest in the background instead, and whoever hears of its stop
+     * says so; NULL: debug_run().  0, -errno
      */
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;
@@ -57,6 +59,11 @@ void command_ctx_leave(struct command_ctx *ctx);
  * goes to OUT.  False: it failed.
  */
 bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out);
+
+/* What a run ended in: "stepped at main+4", and the instruction that is next.
+ */
+void command_say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
+                      struct strbuf *out);
 
 /* The N-th completion of LINE's last word, in BUF; false past the last. */
 bool command_complete(struct command_ctx *ctx, const char *line, size_t n,

@@ -125,6 +125,7 @@ static bool set_memory(struct command_ctx *ctx, int argc, char **argv,
         return command_fail(out, "set: %s", why);
     n = at.phys ? vm_write_gpa(ctx->vm, at.value, &value, size)
                 : vm_write_gla(ctx->vm, at.value, &value, size);
+    ctx->changes++;
     if (n < size)
         return command_fail(out, "set: nothing is mapped at %#llx",
                             (unsigned long long)at.value);
@@ -146,6 +147,7 @@ bool command_set(struct command_ctx *ctx, int argc, char **argv,
         return set_memory(ctx, argc, argv, value, out);
     if (vm_set_state(ctx->vm, &st) < 0)
         return command_fail(out, "set: the processor refused the value");
+    ctx->changes++;
     return true;
 }
 
@@ -158,12 +160,29 @@ static enum doc_form form_of(const char *path)
     return end && strcmp(end, ".json") == 0 ? DOC_JSON : DOC_TEXT;
 }
 
-static bool write_file(const char *path, const struct strbuf *text,
-                       struct strbuf *out)
+/* Somebody else's files go where we run, and look like what they are. */
+static bool name_for_remote(const char *path)
 {
-    FILE *f = fopen(path, "we");
+    static const char *const ends[] = {".svg", ".json", ".txt"};
+    const char *end = strrchr(path, '.');
+
+    for (size_t i = 0; end && i < ARRAY_SIZE(ends); i++)
+        if (strcmp(end, ends[i]) == 0)
+            return path[0] != '.' && !strchr(path, '/');
+    return false;
+}
+
+static bool write_file(const struct command_ctx *ctx, const char *path,
+                       const struct strbuf *text, struct strbuf *out)
+{
+    FILE *f;
     bool ok;
 
+    if (ctx->remote && !name_for_remote(path))
+        return command_fail(out, "save: through gdb, to a new NAME.svg, .json "
+                                 "or .txt where ringside runs; elsewhere: pipe "
+                                 "monitor VIEW | cat > FILE");
+    f = fopen(path, ctx->remote ? "wxe" : "we");
     if (!f)
         return command_fail(out, "save: cannot write %s: %s", path,
                             strerror(errno));
@@ -182,9 +201,6 @@ bool command_save(struct command_ctx *ctx, int argc, char **argv,
     struct doc doc;
     bool ok;
 
-    if (!ctx->may_run) /* a client of gdb's port may be somebody else */
-        return command_fail(out, "save: not through gdb, which can itself: "
-                                 "pipe monitor VIEW | cat > FILE");
     if (!view)
         return command_fail(out, "save what, and where? try: "
                                  "save walk.svg walk cr2");
@@ -192,7 +208,7 @@ bool command_save(struct command_ctx *ctx, int argc, char **argv,
     doc_init(&doc, view->name);
     ok = view->fn(&vc, argc - 2, argv + 2, &doc);
     doc_write(&doc, ok ? form_of(argv[1]) : DOC_TEXT, ok ? &text : out);
-    ok = ok && write_file(argv[1], &text, out);
+    ok = ok && write_file(ctx, argv[1], &text, out);
     if (ok)
         strbuf_printf(out, "%s: %zu bytes\n", argv[1], text.len);
     doc_fini(&doc);

@@ -5,9 +5,8 @@
 #include "vmm/view/commands.h"
 #include "vmm/x86/insn.h"
 
-/* "stepped at main+4", and the instruction that comes next. */
-static void say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
-                     struct strbuf *out)
+void command_say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
+                      struct strbuf *out)
 {
     char where[96], text[128];
     struct x86_state st;
@@ -15,7 +14,10 @@ static void say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
     size_t n;
 
     symbols_format(ctx->sym, stop->linear_rip, where, sizeof(where));
-    strbuf_printf(out, "%s\n", stop->text);
+    strbuf_printf(out, "%s%s\n",
+                  stop->reason == DEBUG_REASON_ENDED ? "the machine ended: "
+                                                     : "",
+                  stop->text);
     if (stop->reason == DEBUG_REASON_ENDED || vm_get_state(ctx->vm, &st) < 0)
         return;
     n = vm_read_gla(ctx->vm, stop->linear_rip, bytes, sizeof(bytes));
@@ -28,12 +30,10 @@ static bool run(struct command_ctx *ctx, const struct debug_run *how,
 {
     struct debug_stop stop;
 
-    if (!ctx->may_run)
-        return command_fail(out, "gdb runs the guest here: use gdb's own "
-                                 "command without `monitor`");
     if (vm_stop_reason(ctx->vm) != VM_STOP_NONE &&
         vm_stop_reason(ctx->vm) != VM_STOP_DEBUG)
-        return command_fail(out, "the machine is off (%s); `quit` leaves",
+        return command_fail(out,
+                            "the machine is off (%s); `reset` starts it again",
                             vm_stop_text(ctx->vm));
     command_ctx_leave(ctx);
     snprintf(ctx->last, sizeof(ctx->last), "%s", again);
@@ -43,7 +43,7 @@ static bool run(struct command_ctx *ctx, const struct debug_run *how,
     if (debug_run(ctx->dbg, how, &stop) < 0)
         return command_fail(out, "the guest cannot run: %s",
                             vm_stop_text(ctx->vm));
-    say_stop(ctx, &stop, out);
+    command_say_stop(ctx, &stop, out);
     return true;
 }
 
@@ -98,8 +98,11 @@ bool command_reset(struct command_ctx *ctx, int argc, char **argv,
                    struct strbuf *out)
 {
     (void)argc, (void)argv;
-    if (vm_reset(ctx->vm) < 0)
+    if (debug_is_running(ctx->dbg))
+        return command_fail(out, "the guest runs: stop it first");
+    if (debug_restart(ctx->dbg) < 0)
         return command_fail(out, "the guest cannot be loaded again");
+    ctx->changes++;
     strbuf_puts(out, "the machine was reset\n");
     return true;
 }

@@ -15,7 +15,7 @@ struct fake {
     uint32_t reg[FAKE_REGS];
     uint8_t mem[FAKE_SIZE];
     bool running, was_phys;
-    unsigned points, interrupts, restarts;
+    unsigned points, interrupts, restarts, changes;
     struct gdb_point last_point;
     struct gdb_resume last_resume;
     struct gdb_stop stop;
@@ -170,13 +170,29 @@ static int fake_kill(void *t, bool for_good)
     return 0;
 }
 
-static bool fake_monitor(void *t, const char *line, struct strbuf *out)
+static enum gdb_monitor fake_monitor(void *t, const char *line,
+                                     struct strbuf *out)
 {
     struct fake *f = t;
 
     strncpy(f->monitored, line, sizeof(f->monitored) - 1);
+    if (strcmp(line, "step") == 0) {
+        f->running = true;
+        return GDB_MONITOR_RUNS;
+    }
     strbuf_puts(out, line[0] ? "said\n" : "");
-    return true;
+    return strcmp(line, "quit") == 0 ? GDB_MONITOR_QUIT : GDB_MONITOR_DONE;
+}
+
+static void fake_monitor_end(void *t, struct strbuf *out)
+{
+    (void)t;
+    strbuf_puts(out, "ran\n");
+}
+
+static unsigned fake_changes(void *t)
+{
+    return ((struct fake *)t)->changes;
 }
 
 static const char *fake_text(void *t)
@@ -229,6 +245,8 @@ static const struct gdb_target_ops fake_ops = {
     .restart = fake_restart,
     .kill = fake_kill,
     .monitor = fake_monitor,
+    .monitor_end = fake_monitor_end,
+    .changes = fake_changes,
     .exec_file = fake_text,
     .file_read = fake_file_read,
     .file_stat = fake_file_stat,

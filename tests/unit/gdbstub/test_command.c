@@ -279,6 +279,68 @@ static void test_offsets(void **state)
     assert_memory_equal(ask("qOffsets"), "Text=fffffffffffff000;", 22);
 }
 
+/* "monitor step": what it says comes with the stop. */
+static void test_monitor_runs(void **state)
+{
+    static const char step[] = "qRcmd,73746570";
+
+    (void)state;
+    assert_null(ask(step));
+    assert_false(gdb_session_awaits_stop(&session));
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    assert_memory_equal(strbuf_str(&session.body),
+                        "72616e0a"
+                        "676462",
+                        14);
+    assert_string_equal(ask("m1000,1"), "00");
+
+    /* A client that asks for changes needs no advice. */
+    fake.changes = 0x1f;
+    assert_string_equal(ask("qringside.changes"), "1f");
+    assert_null(ask(step));
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    assert_string_equal(strbuf_str(&session.body), "72616e0a");
+
+    /* One that asks for something else has given up waiting. */
+    assert_null(ask(step));
+    assert_null(ask("m1001,1"));
+    assert_int_equal(fake.interrupts, 1);
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    assert_string_equal(strbuf_str(&session.body), "01");
+    assert_false(gdb_session_stopped(&session));
+
+    /* Or for another run, whose stop is told as ever. */
+    assert_null(ask(step));
+    assert_null(ask("c"));
+    fake.running = false;
+    assert_false(gdb_session_stopped(&session));
+    assert_true(gdb_session_awaits_stop(&session));
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    assert_int_equal(strbuf_str(&session.body)[0], 'T');
+
+    /* ^C is for what the client asked for last. */
+    assert_null(ask(step));
+    assert_null(ask("c"));
+    gdb_session_interrupt(&session);
+    assert_int_equal(fake.interrupts, 3);
+    fake.running = false;
+    assert_false(gdb_session_stopped(&session));
+    assert_int_equal(fake.interrupts, 4);
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    gdb_session_interrupt(&session);
+    assert_int_equal(fake.interrupts, 4);
+
+    assert_string_equal(ask("qRcmd,71756974"),
+                        "736169640a7468652067756573742069"
+                        "73206f66660a");
+    assert_true(fake.killed);
+}
+
 static void test_running(void **state)
 {
     (void)state;
@@ -358,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_features, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_monitor_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_running, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_of_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expressions, setup, teardown),
