@@ -1,6 +1,7 @@
 """Runs inside gdb: sessions with the teaching kernel, with small guests and
-with Debian.  WHERE, ACCEL and SESSION come from the environment; see
+with Debian.  WHERE, ACCEL, SESSION and LIMIT come from the environment; see
 session.sh."""
+import faulthandler
 import os
 import re
 import signal
@@ -49,8 +50,15 @@ def debug_registers_work():
     return b'"debug registers": true' in doctor.stdout
 
 
+def press_ctrl_c():
+    """From any thread.  gdb can lose a SIGINT that comes while it is still at
+    resuming the guest: its event loop says when it is through with that."""
+    gdb.post_event(threading.Timer(
+        0.2, os.kill, (os.getpid(), signal.SIGINT)).start)
+
+
 def interrupt_after(seconds):
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Timer(seconds, press_ctrl_c).start()
 
 
 def session_boot():
@@ -455,7 +463,7 @@ class Console:
             self.until(self.PROMPT)
             self.sock.sendall(line.encode() + b"\n")
 
-        thread = threading.Thread(target=talk)
+        thread = threading.Thread(target=talk, daemon=True)
         thread.start()
         return thread
 
@@ -468,13 +476,14 @@ class Console:
             self.sock.sendall(line.encode() + b"\n")
             said.append(self.until(self.PROMPT))
             self.text = self.PROMPT + self.text
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
-        thread = threading.Thread(target=talk)
+        thread = threading.Thread(target=talk, daemon=True)
         thread.start()
         run("continue")
+        check(getattr(stops[-1], "stop_signal", None) == "SIGINT",
+              "it stopped, but not by ^C:", run("info program"))
         thread.join()
-        check(stops[-1].stop_signal == "SIGINT", "no ^C")
         return said[0]
 
 
@@ -582,19 +591,22 @@ def session_debian_amd64():
 
 def main():
     label = "gdb-session-%s-%s" % (SESSION, ACCEL)
+    # Says where it hangs, if it does.
+    faulthandler.dump_traceback_later(int(os.environ["LIMIT"]), exit=True,
+                                      file=2)
     gdb.execute("set pagination off")
     gdb.execute("set confirm off")
     gdb.execute("set remotetimeout 60")     # machines in machines are slow
     gdb.execute("set breakpoint pending off")
     try:
         globals()["session_" + SESSION.replace("-", "_")]()
-        print("PASS " + label)
-    except Exception as e:
+        print("PASS " + label, flush=True)
+    except BaseException as e:              # a KeyboardInterrupt, too
         last = traceback.extract_tb(e.__traceback__)
         where = [f for f in last if f.name.startswith("session_")][-1]
         print("FAIL %s: line %d: %s %s" %
               (label, where.lineno, type(e).__name__,
-               str(e).replace("\n", " | ")))
+               str(e).replace("\n", " | ")), flush=True)
 
 
 main()

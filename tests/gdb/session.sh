@@ -23,8 +23,14 @@ sessions=(boot:guests/teach.img source:guests/teach.elf
     long:tests/gdb/long.img steps16:tests/gdb/modes.img
     names:tests/gdb/modes.img)
 
+# Where a session was that did not come to its end, and what either said last.
+last_words() { # OUT
+    grep -oE 'line [0-9]+ in session_.*' "$1" | head -n 1
+    tail -qn 1 "$1" "$1.guest"
+} 2>&1
+
 session() { # ACCEL NAME OPTION... IMAGE
-    local accel=$1 name=$2 out
+    local accel=$1 name=$2 out status ran=', Ringside had ended'
     local label=gdb-session-$name-$accel
     shift 2
     out=$logs/$label.out
@@ -37,13 +43,15 @@ session() { # ACCEL NAME OPTION... IMAGE
     done
     BUILD=$BUILD WHERE=$logs/gdb.sock SERIAL=$logs/serial.sock \
         ACCEL=$accel SESSION=$name \
-        timeout $((120 * ${SLOWER:-1})) gdb -nx -q -batch \
+        LIMIT=$((120 * ${SLOWER:-1})) \
+        timeout $((130 * ${SLOWER:-1})) gdb -nx -q -batch \
         -x gdbstub/ringside-gdb.py -x tests/gdb/session.py </dev/null >"$out" 2>&1
-    kill -9 $guest 2>/dev/null
+    status=$?
+    kill -9 $guest 2>/dev/null && ran=', the guest ran'
     wait $guest 2>/dev/null
     guest=
     grep -E "^(PASS|FAIL) $label" "$out" ||
-        fail "$label" "gdb did not finish (see $out)"
+        fail "$label" "gdb ended with $status$ran: $(last_words "$out" | tr '\n' ';')"
     if [ -n "${SHOW_LAST:-}" ] && ! grep -q "^PASS $label" "$out"; then
         tail -n 20 "$out" | sed 's/^/    | /' # where logs are lost
     fi
