@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 import traceback
 
@@ -41,13 +40,6 @@ def function():
 def check(condition, *what):
     if not condition:
         raise AssertionError(" ".join(str(w) for w in what))
-
-
-def debug_registers_work():
-    """Not on an emulated processor; there KVM can but step."""
-    doctor = subprocess.run([os.path.join(BUILD, "ringside"), "doctor",
-                             "--json"], stdout=subprocess.PIPE, check=True)
-    return b'"debug registers": true' in doctor.stdout
 
 
 def press_ctrl_c():
@@ -233,10 +225,9 @@ def session_long():
     run("symbol-file %s/tests/gdb/long.img.elf" % BUILD)
     connect()
     check(value("$pc") == 0x7c00)
-    rows = LONG_MODES if debug_registers_work() else LONG_MODES[:-1]
-    for part, *_ in rows:
+    for part, *_ in LONG_MODES:
         run("tbreak *&%s_leaf" % part)
-    for row in rows:
+    for row in LONG_MODES:
         see_mode(*row)
         if row[1] == "long64":
             check(value("$r15") == 0x123456789abcdef0)
@@ -575,17 +566,15 @@ def session_debian_amd64():
     here = value("$pc")
     run("stepi")
     check(value("$pc") != here)
-    # Breakpoints made of steps do not get past the end of an interrupt.
-    if debug_registers_work():
-        run("break do_idle")
-        run("continue")
-        check(names_of_backtrace()[:2] == ["do_idle", "cpu_startup_entry"],
-              run("backtrace 4"))
-        run("delete")
-        run("watch *(long *) %d" % (value("$sp") - 64))
-        run("continue")
-        check(stops[-1].breakpoint.type == gdb.BP_HARDWARE_WATCHPOINT)
-        run("delete")
+    run("break do_idle")
+    run("continue")
+    check(names_of_backtrace()[:2] == ["do_idle", "cpu_startup_entry"],
+          run("backtrace 4"))
+    run("delete")
+    run("watch *(long *) %d" % (value("$sp") - 64))
+    run("continue")
+    check(stops[-1].breakpoint.type == gdb.BP_HARDWARE_WATCHPOINT)
+    run("delete")
     check_it_runs_on(console)
 
 

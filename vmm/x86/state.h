@@ -240,6 +240,14 @@ uint64_t x86_code_base(const struct x86_state *st);
 /* Linear address of the next instruction. */
 uint64_t x86_linear_rip(const struct x86_state *st);
 
+/* May a linear address be so in long mode (SDM vol. 1 3.3.7.1)? */
+static inline bool x86_is_canonical(const struct x86_state *st, uint64_t gla)
+{
+    unsigned bits = st->cr4 & X86_CR4_LA57 ? 57 : 48;
+
+    return gla + BIT64(bits - 1) < BIT64(bits);
+}
+
 /* Default operand size of CS in bits: 16, 32 or 64. */
 unsigned x86_code_bits(const struct x86_state *st);
 #endif

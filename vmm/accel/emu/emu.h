@@ -1,5 +1,6 @@
 /*
- * One guest instruction, exactly as the SDM says, in any 16- or 32-bit mode.
+ * One guest instruction, exactly as the SDM says, in any mode; in long mode,
+ * which KVM alone has, all that a debugger may not leave to KVM.
  *
  * This is the translator's slow path and KVM's fallback.  It is not an
  * interpreter of arithmetic: an innocuous instruction is executed by the host
@@ -97,6 +98,7 @@ struct emu {
      * calls sys_set_tsc().
      */
     uint64_t tsc_offset;
+    bool amd; /* the guest's processor knows SYSCALL in compatibility mode */
 
     struct x86_paging paging; /* valid until emu_state_changed() */
     bool watching;            /* accesses are looked at one by one */
@@ -114,7 +116,7 @@ enum emu_result {
     EMU_DONE,        /* retired: state advanced by one instruction */
     EMU_FAULT,       /* emu->fault says what; guest registers unchanged */
     EMU_HALT,        /* HLT retired: st->activity is X86_HALTED */
-    EMU_UNSUPPORTED, /* 64-bit code that is more than a move or arithmetic */
+    EMU_UNSUPPORTED, /* long mode, and none of emu_long.def: nothing is done */
 };
 
 /* ST is borrowed for emu's life.  0 or -errno, logged. */
@@ -147,9 +149,6 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev);
  * interrupt if it may, else executes one instruction, delivers its fault or
  * the single-step and data breakpoint traps (TF, DR0-3).  Adds 1 to
  * vcpu->icount when an instruction retired.
- *
- * In long mode it executes and no more: a fault is left in st->pending (and
- * CR2) for the owner.
  */
 enum emu_result emu_step(struct emu *emu);
 
@@ -176,6 +175,9 @@ MUST_CHECK bool emu_read(struct emu *emu, enum x86_sreg seg, uint32_t off,
                          void *buf, unsigned size);
 MUST_CHECK bool emu_write(struct emu *emu, enum x86_sreg seg, uint32_t off,
                           const void *buf, unsigned size);
+/* 64-bit offsets too. */
+MUST_CHECK bool emu_read64(struct emu *emu, enum x86_sreg seg, uint64_t off,
+                           void *buf, unsigned size);
 /* Faults exactly where emu_write would, and writes nothing. */
 MUST_CHECK bool emu_probe_write(struct emu *emu, enum x86_sreg seg,
                                 uint32_t off, unsigned size);
@@ -188,15 +190,15 @@ bool emu_segment_limit(const struct emu *emu, enum x86_sreg seg,
                        enum emu_right right, uint64_t *limit);
 
 /* Linear addresses at CPL 0: descriptor tables and TSSs. */
-MUST_CHECK bool emu_read_sys(struct emu *emu, uint32_t gla, void *buf,
+MUST_CHECK bool emu_read_sys(struct emu *emu, uint64_t gla, void *buf,
                              unsigned size);
-MUST_CHECK bool emu_write_sys(struct emu *emu, uint32_t gla, const void *buf,
+MUST_CHECK bool emu_write_sys(struct emu *emu, uint64_t gla, const void *buf,
                               unsigned size);
 
 /* Linear address as user or supervisor, for stacks that are not current yet */
-MUST_CHECK bool emu_read_linear(struct emu *emu, uint32_t gla, void *buf,
+MUST_CHECK bool emu_read_linear(struct emu *emu, uint64_t gla, void *buf,
                                 unsigned size, bool user);
-MUST_CHECK bool emu_write_linear(struct emu *emu, uint32_t gla, const void *buf,
+MUST_CHECK bool emu_write_linear(struct emu *emu, uint64_t gla, const void *buf,
                                  unsigned size, bool user);
 
 /* Effective address (offset) of the memory operand OP, wrapped to 16 or 32. */
@@ -262,4 +264,9 @@ void sys_set_tsc(struct emu *emu, uint64_t value);
  * register is emu's and calls sys_load_segment.
  */
 emu_handler *sys_handler(ZydisMnemonic mnemonic);
+/*
+ * The same of long mode (emu_long.def), where all else that would be in
+ * sys_insn.def or emu_insn.def is not supported.
+ */
+emu_handler *emu_long_handler(ZydisMnemonic mnemonic, bool compat);
 #endif

@@ -122,37 +122,55 @@ static bool is_system_move(const struct emu_entry *entry)
             is_system_register(&entry->op[1]));
 }
 
-/*
- * 64-bit code: KVM hands over what it cannot emulate itself, which is moves and
- * arithmetic on device memory.
- */
+/* Far branches and system registers: in long mode they are KVM's. */
+static bool is_far_or_system(const struct emu_entry *entry)
+{
+    ZydisMnemonic mnemonic = entry->insn.mnemonic;
+    bool branch = mnemonic == ZYDIS_MNEMONIC_CALL ||
+                  mnemonic == ZYDIS_MNEMONIC_JMP ||
+                  mnemonic == ZYDIS_MNEMONIC_RET;
+
+    if (branch)
+        return entry->insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+    for (unsigned i = 0; i < entry->insn.operand_count_visible; i++)
+        if (is_system_register(&entry->op[i]))
+            return true;
+    return false;
+}
+
+/* NULL: KVM has to do it. */
 static emu_handler *handler_of_64(struct emu_entry *entry)
 {
     ZydisMnemonic mnemonic = entry->insn.mnemonic;
+    emu_handler *handler = emu_long_handler(mnemonic, false);
 
-    if (!emu_isa_has(&entry->insn))
+    if (is_far_or_system(entry))
         return NULL;
     if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
         return string_handler(mnemonic);
-    switch (mnemonic) {
-    case ZYDIS_MNEMONIC_MOV:
-        return is_system_move(entry) ? NULL : emu_do_mov;
-    case ZYDIS_MNEMONIC_LEA:
-    case ZYDIS_MNEMONIC_NOP:
-    case ZYDIS_MNEMONIC_BT:
-    case ZYDIS_MNEMONIC_BTS:
-    case ZYDIS_MNEMONIC_BTR:
-    case ZYDIS_MNEMONIC_BTC:
-    case ZYDIS_MNEMONIC_LDMXCSR:
-    case ZYDIS_MNEMONIC_STMXCSR:
+    if (handler)
+        return handler;
+    if (!emu_isa_has(&entry->insn))
+        return NULL;
+    if (mnemonic != ZYDIS_MNEMONIC_MOVSD && mnemonic != ZYDIS_MNEMONIC_CMPSD &&
+        (own[mnemonic] || sys_handler(mnemonic)))
+        return NULL;
+    return emu_native_prepare(entry) ? emu_native_execute : NULL;
+}
+
+static emu_handler *handler_of_compat(struct emu_entry *entry)
+{
+    ZydisMnemonic mnemonic = entry->insn.mnemonic;
+
+    if (!emu_isa_has(&entry->insn) || is_far_or_system(entry))
+        return NULL;
+    if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
+        return string_handler(mnemonic);
+    if (own[mnemonic] && mnemonic != ZYDIS_MNEMONIC_MOVSD &&
+        mnemonic != ZYDIS_MNEMONIC_CMPSD)
         return own[mnemonic];
-    case ZYDIS_MNEMONIC_MOVSD: /* of SSE2 */
-    case ZYDIS_MNEMONIC_CMPSD:
-        break;
-    default:
-        if (own[mnemonic] || sys_handler(mnemonic))
-            return NULL;
-    }
+    if (sys_handler(mnemonic) || emu_long_handler(mnemonic, true))
+        return emu_long_handler(mnemonic, true);
     return emu_native_prepare(entry) ? emu_native_execute : NULL;
 }
 
@@ -177,17 +195,21 @@ static emu_handler *handler_of(struct emu_entry *entry)
     return emu_native_prepare(entry) ? emu_native_execute : NULL;
 }
 
-static void fill(struct emu_entry *entry, const struct window *w, unsigned bits)
+static void fill(struct emu_entry *entry, const struct window *w, unsigned bits,
+                 bool compat)
 {
     entry->len = entry->insn.length;
     entry->bits = (uint8_t)bits;
+    entry->compat = compat;
     memset(entry->bytes, 0, sizeof(entry->bytes));
     memcpy(entry->bytes, w->bytes, entry->len);
     entry->emitted = false;
     for (unsigned i = entry->insn.operand_count; i < 3; i++)
         entry->op[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
     entry->fpu = (uint8_t)emu_fpu_rules(&entry->insn, entry->op);
-    entry->handler = bits == 64 ? handler_of_64(entry) : handler_of(entry);
+    entry->handler = bits == 64 ? handler_of_64(entry)
+                     : compat   ? handler_of_compat(entry)
+                                : handler_of(entry);
 }
 
 /* ---- the cache --------------------------------------------------------- */
@@ -218,6 +240,7 @@ bool emu_fetch(struct emu *emu)
     struct x86_state *st = emu->st;
     const struct x86_seg *cs = &st->seg[X86_CS];
     bool long64 = emu_is_long64(st);
+    bool compat = (st->efer & X86_EFER_LMA) && !long64;
     unsigned bits = long64 ? 64 : cs->attr & X86_SEG_DB ? 32 : 16, room;
     uint64_t gla = long64 ? st->rip : (uint32_t)(cs->base + st->rip);
     struct emu_entry *entry;
@@ -225,7 +248,7 @@ bool emu_fetch(struct emu *emu)
     const uint8_t *code;
 
     entry = &emu->native->entry[(gla ^ gla >> 10) % EMU_CACHE_SIZE];
-    if (entry->len && entry->bits == bits &&
+    if (entry->len && entry->bits == bits && entry->compat == compat &&
         (long64 || st->rip + entry->len - 1 <= cs->limit)) {
         code = peek(emu, gla, &room);
         if (code && entry->len <= room &&
@@ -238,7 +261,7 @@ bool emu_fetch(struct emu *emu)
     use(emu, &emu->native->none);
     if (!decode(emu, &w, bits, entry))
         return false;
-    fill(entry, &w, bits);
+    fill(entry, &w, bits, compat);
     use(emu, entry);
     return true;
 }

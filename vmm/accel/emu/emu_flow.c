@@ -1,13 +1,12 @@
 /* Near jumps, calls and returns.  Far ones are in sys_*.c. */
 #include "vmm/accel/emu/emu_internal.h"
 
-/* Sets RIP to TARGET, cut to the operand size; #GP(0) beyond CS's limit. */
-static bool branch(struct emu *emu, uint64_t target)
+bool emu_branch(struct emu *emu, uint64_t target)
 {
     struct x86_state *st = emu->st;
 
     if (emu_is_long64(st)) {
-        if (target + BIT64(47) >= BIT64(48))
+        if (!x86_is_canonical(st, target))
             return emu_raise(emu, X86_GP);
     } else {
         target &= all_ones(emu_opsize(emu));
@@ -34,7 +33,7 @@ bool emu_do_jmp(struct emu *emu)
 {
     uint64_t target;
 
-    return branch_target(emu, &target) && branch(emu, target);
+    return branch_target(emu, &target) && emu_branch(emu, target);
 }
 
 bool emu_do_call(struct emu *emu)
@@ -42,7 +41,7 @@ bool emu_do_call(struct emu *emu)
     uint64_t target, old_rip = emu->st->rip;
     uint32_t sp = emu_sp(emu);
 
-    if (!branch_target(emu, &target) || !branch(emu, target))
+    if (!branch_target(emu, &target) || !emu_branch(emu, target))
         return false;
     if (!emu_push_at(emu, &sp, (uint32_t)emu->next_rip, emu_opsize(emu))) {
         emu->st->rip = old_rip;
@@ -59,7 +58,8 @@ bool emu_do_ret(struct emu *emu)
                          ? (uint32_t)emu->op[0].imm.value.u
                          : 0;
 
-    if (!emu_pop_at(emu, &sp, &target, emu_opsize(emu)) || !branch(emu, target))
+    if (!emu_pop_at(emu, &sp, &target, emu_opsize(emu)) ||
+        !emu_branch(emu, target))
         return false;
     emu_set_sp(emu, sp + extra);
     return true;

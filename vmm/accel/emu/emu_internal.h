@@ -32,6 +32,7 @@ struct emu_entry {
     uint8_t len;          /* 0: the entry is empty */
     uint8_t bits;         /* 16, 32 or 64 */
     uint8_t fpu;          /* enum emu_fpu */
+    bool compat;          /* 16 or 32 bits, but in long mode */
     bool repeats;         /* a string instruction: counts iterations itself */
     emu_handler *handler; /* NULL: not supported */
     /* Of native instructions: */
@@ -130,13 +131,18 @@ void emu_ram_written(struct emu *emu, const uint8_t *hva, uint64_t gpa,
 #define EMU_ROM 8u /* in emu_tlb_entry.rights: writes are dropped */
 
 /* 64-bit offsets too. */
-MUST_CHECK bool emu_read64(struct emu *emu, enum x86_sreg seg, uint64_t off,
-                           void *buf, unsigned size);
 MUST_CHECK bool emu_write64(struct emu *emu, enum x86_sreg seg, uint64_t off,
                             const void *buf, unsigned size);
 MUST_CHECK bool emu_probe_write64(struct emu *emu, enum x86_sreg seg,
                                   uint64_t off, unsigned size);
 uint64_t emu_ea64(const struct emu *emu, const ZydisDecodedOperand *op);
+
+/* ---- emu_flow.c ------------------------------------------------------- */
+/*
+ * Sets RIP to TARGET, cut to the operand size; #GP(0) beyond CS's limit or
+ * outside the address space.
+ */
+MUST_CHECK bool emu_branch(struct emu *emu, uint64_t target);
 
 /* ---- emu_operand.c ---------------------------------------------------- */
 /* Number of a general register of any width; -1: it is none. */
@@ -156,4 +162,7 @@ static inline enum x86_sreg emu_op_seg(const ZydisDecodedOperand *op)
 #undef INSN
 #undef STRING
 emu_handler emu_do_undefined;
+/* Those of emu_long.def. */
+emu_handler emu_long_push, emu_long_pop, emu_long_pushf, emu_long_popf;
+emu_handler emu_long_leave, emu_long_call, emu_long_ret;
 #endif

@@ -477,24 +477,24 @@ static bool seen(struct emu *emu, uint64_t gla, unsigned size, bool write,
     return done;
 }
 
-bool emu_read_sys(struct emu *emu, uint32_t gla, void *buf, unsigned size)
+bool emu_read_sys(struct emu *emu, uint64_t gla, void *buf, unsigned size)
 {
     return seen(emu, gla, size, false, linear_read(emu, gla, buf, size, false));
 }
 
-bool emu_write_sys(struct emu *emu, uint32_t gla, const void *buf,
+bool emu_write_sys(struct emu *emu, uint64_t gla, const void *buf,
                    unsigned size)
 {
     return seen(emu, gla, size, true, linear_write(emu, gla, buf, size, false));
 }
 
-bool emu_read_linear(struct emu *emu, uint32_t gla, void *buf, unsigned size,
+bool emu_read_linear(struct emu *emu, uint64_t gla, void *buf, unsigned size,
                      bool user)
 {
     return seen(emu, gla, size, false, linear_read(emu, gla, buf, size, user));
 }
 
-bool emu_write_linear(struct emu *emu, uint32_t gla, const void *buf,
+bool emu_write_linear(struct emu *emu, uint64_t gla, const void *buf,
                       unsigned size, bool user)
 {
     return seen(emu, gla, size, true, linear_write(emu, gla, buf, size, user));

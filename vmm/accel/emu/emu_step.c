@@ -71,7 +71,7 @@ static bool take_pending(struct emu *emu)
 static uint32_t code_breakpoints(const struct emu *emu)
 {
     const struct x86_state *st = emu->st;
-    uint64_t gla = (uint32_t)(st->seg[X86_CS].base + st->rip);
+    uint64_t gla = x86_linear_rip(st);
     uint32_t hits = 0;
 
     if (!(st->dr[7] & 0xff) || (st->rflags & X86_EFLAGS_RF) || st->movss_shadow)
@@ -96,23 +96,6 @@ static bool swallows_single_step(const struct emu *emu)
             mnemonic == ZYDIS_MNEMONIC_INT1 || mnemonic == ZYDIS_MNEMONIC_INTO);
 }
 
-/* Long mode's events are the owner's (KVM's) to deliver. */
-static bool owner_delivers(const struct emu *emu)
-{
-    return emu->st->efer & X86_EFER_LMA;
-}
-
-static void fault(struct emu *emu)
-{
-    if (!owner_delivers(emu)) {
-        emu_deliver(emu, &emu->fault);
-        return;
-    }
-    if (emu->fault.vector == X86_PF)
-        emu->st->cr2 = emu->fault_cr2;
-    emu->st->pending = emu->fault;
-}
-
 static enum emu_result execute(struct emu *emu)
 {
     struct x86_state *st = emu->st;
@@ -122,7 +105,7 @@ static enum emu_result execute(struct emu *emu)
     uint32_t traps = emu->trap_dr6 | held;
 
     if (result == EMU_FAULT) {
-        fault(emu);
+        emu_deliver(emu, &emu->fault);
         return result;
     }
     if (result == EMU_UNSUPPORTED)
@@ -134,7 +117,7 @@ static enum emu_result execute(struct emu *emu)
     emu->held_dr6 = 0;
     if (st->movss_shadow) /* data breakpoints wait; single step is lost */
         emu->held_dr6 = traps & ~DR6_BS;
-    else if (traps && !owner_delivers(emu))
+    else if (traps)
         debug_trap(emu, traps);
     return result;
 }
@@ -146,8 +129,6 @@ enum emu_result emu_step(struct emu *emu)
 
     if (st->activity == X86_SHUTDOWN)
         return EMU_HALT;
-    if (owner_delivers(emu))
-        return execute(emu);
     if (take_pending(emu) || take_nmi(emu) || take_interrupt(emu))
         return st->activity == X86_ACTIVE ? EMU_DONE : EMU_HALT;
     if (st->activity == X86_HALTED)

@@ -24,7 +24,7 @@ enum sys_type {
 
 /* A descriptor as it lies in its table. */
 struct sys_desc {
-    uint32_t gla; /* of the descriptor */
+    uint64_t gla; /* of the descriptor */
     uint32_t lo, hi;
 };
 
@@ -74,6 +74,12 @@ static inline uint32_t sys_gate_offset(const struct sys_desc *d)
     return sys_desc_type(d) & SYS_TYPE_32 ? low | (d->hi & 0xffff0000u) : low;
 }
 
+/* The error code of a fault that concerns a vector: index, IDT, EXT later. */
+static inline uint32_t sys_vector_error(unsigned vector)
+{
+    return vector * 8u + 2;
+}
+
 static inline bool sys_is_null(uint16_t selector)
 {
     return (selector & ~3u) == 0;
@@ -90,6 +96,12 @@ static inline bool sys_is_v86(const struct emu *emu)
     return x86_mode(emu->st) == X86_MODE_V86;
 }
 
+/* 64-bit and compatibility mode: gates, stacks and IRET are another's. */
+static inline bool sys_is_long(const struct emu *emu)
+{
+    return emu->st->efer & X86_EFER_LMA;
+}
+
 /* Protected mode proper: selectors name descriptors. */
 static inline bool sys_is_protected(const struct emu *emu)
 {
@@ -99,7 +111,7 @@ static inline bool sys_is_protected(const struct emu *emu)
 /* ---- descriptors ------------------------------------------------------- */
 
 /* Where SELECTOR's descriptor lies; false: outside its table. */
-bool sys_desc_find(const struct emu *emu, uint16_t selector, uint32_t *gla);
+bool sys_desc_find(const struct emu *emu, uint16_t selector, uint64_t *gla);
 /* Reads it.  VECTOR(0) for a null selector, VECTOR(selector) outside. */
 MUST_CHECK bool sys_desc_get(struct emu *emu, uint16_t selector,
                              enum x86_vector vector, struct sys_desc *d);
@@ -159,7 +171,16 @@ void sys_stack_commit(struct emu *emu, const struct sys_stack *s);
 /* #GP(0) if EIP is outside CS. */
 MUST_CHECK bool sys_check_eip(struct emu *emu, const struct x86_seg *cs,
                               uint32_t eip);
-void sys_jump(struct emu *emu, const struct x86_seg *cs, uint32_t eip);
+void sys_jump(struct emu *emu, const struct x86_seg *cs, uint64_t rip);
+
+/*
+ * The code segment of a gate: the handler's CPL in its selector.  In long mode
+ * it has to be 64-bit code.
+ */
+MUST_CHECK bool sys_handler_cs(struct emu *emu, uint16_t selector,
+                               struct x86_seg *cs);
+/* As SYSENTER, SYSCALL and their returns make one up: all of 4 GiB, 32-bit. */
+struct x86_seg sys_flat_segment(uint64_t selector, unsigned cpl, bool code);
 
 /* RET and IRET: is SELECTOR a code segment one may return to? */
 MUST_CHECK bool sys_return_cs(struct emu *emu, uint16_t selector,
@@ -193,6 +214,16 @@ MUST_CHECK bool sys_task_gate(struct emu *emu, const struct sys_desc *gate,
                               struct sys_task *task);
 /* IRET with NT set. */
 MUST_CHECK bool sys_task_return(struct emu *emu, uint32_t eip);
+
+/* ---- long mode: sys_long.c --------------------------------------------- */
+
+/* EFLAGS as the delivery of EV pushes them. */
+uint32_t sys_pushed_flags(const struct emu *emu, const struct x86_event *ev);
+/* One attempt to deliver EV through a 64-bit gate. */
+MUST_CHECK bool sys_long_deliver(struct emu *emu, const struct x86_event *ev);
+
+emu_handler sys_long_iret, sys_long_syscall, sys_long_sysret;
+emu_handler sys_long_swapgs;
 
 /* ---- the rest ---------------------------------------------------------- */
 

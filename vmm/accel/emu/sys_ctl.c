@@ -336,8 +336,7 @@ bool sys_cpuid(struct emu *emu)
 
 /* ---- SYSENTER, SYSEXIT ------------------------------------------------- */
 
-/* A flat segment, as both instructions make them up. */
-static struct x86_seg flat(uint64_t selector, unsigned cpl, bool code)
+struct x86_seg sys_flat_segment(uint64_t selector, unsigned cpl, bool code)
 {
     return (struct x86_seg){
         .selector = (uint16_t)((selector & 0xfffcu) | cpl),
@@ -351,9 +350,9 @@ static struct x86_seg flat(uint64_t selector, unsigned cpl, bool code)
 static void fast_transfer(struct emu *emu, uint64_t selector, unsigned cpl,
                           uint64_t eip, uint64_t esp)
 {
-    struct x86_seg cs = flat(selector, cpl, true);
+    struct x86_seg cs = sys_flat_segment(selector, cpl, true);
 
-    emu->st->seg[X86_SS] = flat(selector + 8, cpl, false);
+    emu->st->seg[X86_SS] = sys_flat_segment(selector + 8, cpl, false);
     emu->st->gpr[X86_RSP] = (uint32_t)esp;
     sys_jump(emu, &cs, (uint32_t)eip);
     sys_report_reg(emu, VM_EXIT_SYSENTER, X86_CS, true, cs.selector);

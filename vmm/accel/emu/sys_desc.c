@@ -5,16 +5,16 @@
  */
 #include "vmm/accel/emu/sys.h"
 
-bool sys_desc_find(const struct emu *emu, uint16_t selector, uint32_t *gla)
+bool sys_desc_find(const struct emu *emu, uint16_t selector, uint64_t *gla)
 {
     const struct x86_state *st = emu->st;
     uint32_t offset = selector & ~7u;
 
-    if (selector & 4) {
-        *gla = (uint32_t)st->ldt.base + offset;
+    *gla = (selector & 4 ? st->ldt.base : st->gdt.base) + offset;
+    if (!sys_is_long(emu))
+        *gla = (uint32_t)*gla;
+    if (selector & 4)
         return (st->ldt.attr & X86_SEG_P) && offset + 7 <= st->ldt.limit;
-    }
-    *gla = (uint32_t)st->gdt.base + offset;
     return offset + 7 <= st->gdt.limit;
 }
 
@@ -240,10 +240,10 @@ bool sys_check_eip(struct emu *emu, const struct x86_seg *cs, uint32_t eip)
     return true;
 }
 
-void sys_jump(struct emu *emu, const struct x86_seg *cs, uint32_t eip)
+void sys_jump(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
 {
     emu->st->seg[X86_CS] = *cs;
-    emu->st->rip = eip;
+    emu->st->rip = rip;
     emu->branched = true;
 }
 
@@ -266,9 +266,11 @@ bool sys_need_protected(struct emu *emu)
 
 struct vm_exit sys_exit(const struct emu *emu, enum vm_exit_kind kind)
 {
+    uint64_t rip = emu->next_rip - emu->insn->length;
+
     return (struct vm_exit){
         .kind = kind,
-        .rip = (uint32_t)(emu->next_rip - emu->insn->length),
+        .rip = sys_is_long(emu) ? rip : (uint32_t)rip,
         .icount = emu->vcpu->icount,
     };
 }

@@ -1,7 +1,8 @@
 /*
  * Interrupts and exceptions on their way to a handler: INT n and its kin, the
  * real-mode vector table, the IDT's gates, and what happens when a delivery
- * faults itself.  SDM vol. 2A (INT n), vol. 3A ch. 6, 20.1.4.
+ * faults itself.  SDM vol. 2A (INT n), vol. 3A ch. 6, 20.1.4.  Long mode's
+ * gates are sys_long.c's.
  */
 #include <string.h>
 
@@ -9,18 +10,12 @@
 
 /* ---- one delivery ------------------------------------------------------ */
 
-/* The error code of a fault that concerns a vector: index, IDT, EXT later. */
-static uint32_t vector_error(unsigned vector)
-{
-    return vector * 8u + 2;
-}
-
 /*
  * EFLAGS as pushed.  Faults are pushed with RF set, so that the restarted
  * instruction does not hit its instruction breakpoint again (SDM vol. 3B
  * 17.3.1.1); #DB keeps RF, unless it is a general-detect fault.
  */
-static uint32_t pushed_flags(const struct emu *emu, const struct x86_event *ev)
+uint32_t sys_pushed_flags(const struct emu *emu, const struct x86_event *ev)
 {
     uint32_t flags = (uint32_t)emu->st->rflags;
     bool fault = !ev->soft && !ev->external && ev->vector != X86_DF &&
@@ -53,7 +48,7 @@ static bool deliver_real(struct emu *emu, const struct x86_event *ev)
     struct x86_seg cs;
 
     if (offset + 3 > st->idt.limit)
-        return emu_raise_err(emu, X86_GP, vector_error(ev->vector));
+        return emu_raise_err(emu, X86_GP, sys_vector_error(ev->vector));
     if (!emu_read_sys(emu, (uint32_t)st->idt.base + offset, target, 4) ||
         !sys_stack_push_all(emu, &s, frame, 3, 2))
         return false;
@@ -73,7 +68,7 @@ static bool deliver_task(struct emu *emu, const struct x86_event *ev,
     struct sys_task task = {
         .how = SYS_TASK_CALL,
         .eip = return_eip(emu, ev),
-        .eflags = pushed_flags(emu, ev),
+        .eflags = sys_pushed_flags(emu, ev),
         .push_error = ev->has_error,
         .error = ev->error,
     };
@@ -81,11 +76,8 @@ static bool deliver_task(struct emu *emu, const struct x86_event *ev,
     return sys_task_gate(emu, gate, &task);
 }
 
-/* The handler's code segment; CPL of the handler in its selector. */
-static bool handler_cs(struct emu *emu, const struct sys_desc *gate,
-                       struct x86_seg *cs)
+bool sys_handler_cs(struct emu *emu, uint16_t selector, struct x86_seg *cs)
 {
-    uint16_t selector = sys_gate_selector(gate);
     uint32_t error = sys_selector_error(selector);
     unsigned cpl = x86_cpl(emu->st), dpl;
     struct sys_desc d;
@@ -94,6 +86,9 @@ static bool handler_cs(struct emu *emu, const struct sys_desc *gate,
         return false;
     dpl = sys_desc_dpl(&d);
     if (!sys_desc_is_code(&d) || dpl > cpl)
+        return emu_raise_err(emu, X86_GP, error);
+    if (sys_is_long(emu) && (sys_desc_seg(selector, &d).attr &
+                             (X86_SEG_L | X86_SEG_DB)) != X86_SEG_L)
         return emu_raise_err(emu, X86_GP, error);
     if (!sys_desc_present(&d))
         return emu_raise_err(emu, X86_NP, error);
@@ -126,7 +121,7 @@ static bool push_frame(struct emu *emu, struct sys_stack *s,
         frame[n++] = st->seg[X86_SS].selector;
         frame[n++] = (uint32_t)st->gpr[X86_RSP];
     }
-    frame[n++] = pushed_flags(emu, ev);
+    frame[n++] = sys_pushed_flags(emu, ev);
     frame[n++] = st->seg[X86_CS].selector;
     frame[n++] = return_eip(emu, ev);
     if (ev->has_error)
@@ -145,7 +140,7 @@ static bool deliver_gate(struct emu *emu, const struct x86_event *ev,
     struct sys_stack s = sys_stack_current(emu);
     struct x86_seg cs = {0};
 
-    if (!handler_cs(emu, gate, &cs))
+    if (!sys_handler_cs(emu, sys_gate_selector(gate), &cs))
         return false;
     new_cpl = cs.selector & 3u;
     inner = new_cpl < cpl;
@@ -173,7 +168,7 @@ static bool deliver_gate(struct emu *emu, const struct x86_event *ev,
 static bool deliver_protected(struct emu *emu, const struct x86_event *ev)
 {
     const struct x86_state *st = emu->st;
-    uint32_t offset = ev->vector * 8u, error = vector_error(ev->vector);
+    uint32_t offset = ev->vector * 8u, error = sys_vector_error(ev->vector);
     struct sys_desc gate;
     uint32_t raw[2];
 
@@ -208,8 +203,9 @@ static bool has_ext(unsigned vector)
 static bool deliver_once(struct emu *emu, const struct x86_event *ev)
 {
     struct x86_state *st = emu->st;
-    bool ok = st->cr0 & X86_CR0_PE ? deliver_protected(emu, ev)
-                                   : deliver_real(emu, ev);
+    bool ok = !(st->cr0 & X86_CR0_PE) ? deliver_real(emu, ev)
+              : sys_is_long(emu)      ? sys_long_deliver(emu, ev)
+                                      : deliver_protected(emu, ev);
 
     if (!ok) {
         if (!ev->soft && has_ext(emu->fault.vector))
@@ -275,7 +271,7 @@ static void note_exception(struct emu *emu, const struct x86_event *ev)
     if (emu->causes == 0)
         emu->before_fault = *st;
     if (ev->vector == X86_PF)
-        st->cr2 = (uint32_t)emu->fault_cr2;
+        st->cr2 = emu->fault_cr2;
     if (ev->vector == X86_DB) {
         if (emu->fault_dr6)
             st->dr[6] = (st->dr[6] & ~0xfull) | emu->fault_dr6;

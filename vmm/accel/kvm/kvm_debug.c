@@ -4,10 +4,10 @@
  *
  * Four registers, watchpoints first.  When they do not suffice, or do not
  * work, all of it is left to the emulator (kvm_emulate.c), which is slow but
- * exact and just as invisible, where patching INT3 into memory is not.  In
- * 64-bit code and with the kernel's interrupt controllers that cannot be: there
- * the guest is single-stepped by KVM with a look at each address, which misses
- * what exception and interrupt handlers execute (they clear TF).
+ * exact and just as invisible, where patching INT3 into memory is not.  With
+ * the kernel's interrupt controllers that cannot be: there the guest is
+ * single-stepped by KVM with a look at each address, which misses what
+ * exception and interrupt handlers execute (they clear TF).
  *
  * While breakpoints are in registers, the guest's own DR0-DR3 are kept but do
  * not hit; its other #DB (TF, INT1) go back into it.
@@ -95,16 +95,14 @@ static bool registers_work(struct kvm_accel *k)
 }
 
 /*
- * 0, or -ENOSPC: watchpoints cannot be had in another way in 64-bit code.
- * Stepping and comparing sees no reads; taking the page from KVM's slots sees
- * the page that was there when the guest's page tables last changed, which KVM
- * does not tell us.
+ * 0, or -ENOSPC: where the emulator cannot run the guest, watchpoints cannot be
+ * had in another way.  Stepping and comparing sees no reads; taking the page
+ * from KVM's slots sees the page that was there when the guest's page tables
+ * last changed, which KVM does not tell us.
  */
 static int allocate(struct kvm_accel *k)
 {
     const struct debug_ctl *ctl = &k->debug;
-    bool emulates =
-        !k->irqchip_kernel && !(k->run->s.regs.sregs.efer & X86_EFER_LMA);
 
     memset(k->hw_addr, 0, sizeof(k->hw_addr));
     k->hw_dr7 = 0;
@@ -113,9 +111,9 @@ static int allocate(struct kvm_accel *k)
         return 0;
     if (registers_work(k) && fill_registers(k))
         return 0;
-    if (ctl->wps > 0 && !emulates) {
+    if (ctl->wps > 0 && k->irqchip_kernel) {
         log_error("kvm: these watchpoints are more than the processor's debug "
-                  "registers can watch; try fewer, or --accel bt");
+                  "registers can watch; try fewer, or --irqchip user");
         return -ENOSPC;
     }
     memset(k->hw_addr, 0, sizeof(k->hw_addr));
@@ -249,7 +247,8 @@ bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why)
     gla = linear_rip(k);
     reported = k->hit_valid && k->hit_gla == gla;
     k->hit_valid = false;
-    if (k->step_all && !k->debug.step && !reported && soft_breakpoint(k, gla)) {
+    if (k->step_all && !k->debug.step && !k->step_by_kvm && !reported &&
+        soft_breakpoint(k, gla)) {
         say_debug(k, why, DEBUG_HIT_BREAKPOINT, gla);
         return true;
     }

@@ -4,13 +4,15 @@
  *
  *  - KVM could not: KVM_INTERNAL_ERROR_EMULATION.  That one instruction is
  *    emulated, reported as EMULATE, and KVM goes on behind it.
- *  - A debugger wants what the debug registers cannot give: single steps that
- *    also end in the handler of a fault (the processor's trap flag is lost on
- *    the way there), more than four breakpoints, watchpoints of any size.
- *    Slow, but exact, and nothing of it can be seen by the guest.
+ *  - A debugger wants what KVM cannot give: single steps over all that saves,
+ *    loads or clears the trap flag, which is what KVM steps with; more than
+ *    four breakpoints, watchpoints of any size.  Slow, but exact, and nothing
+ *    of it can be seen by the guest.
  *
- * Of 64-bit code the emulator knows moves, arithmetic and strings, which is
- * what KVM stumbles over with devices; it is not stepped with.
+ * What the emulator does not know, or what asks for the kind of processor, is
+ * stepped by KVM, one instruction at a time.  With the interrupt controllers in
+ * the kernel the emulator does not see interrupts, nor the APIC's memory: there
+ * KVM steps all but what would lose the trap flag.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,8 +35,8 @@ struct kvm_emulator {
     struct emu emu;
     struct x86_state st; /* what emu works on */
     struct kvm_accel *k;
-    /* Watchpoints, in soft stepping. */
-    bool watching, hit, hit_write;
+    /* Watchpoints, in soft stepping; whoever looks is in emu.hooks. */
+    bool hit, hit_write;
     uint64_t hit_gla;
 };
 
@@ -43,7 +45,7 @@ static void on_access(void *opaque, uint64_t gla, unsigned len, bool write)
     struct kvm_emulator *m = opaque;
     const struct debug_ctl *ctl = &m->k->debug;
 
-    if (!m->watching || m->hit)
+    if (m->hit)
         return;
     for (size_t i = 0; i < ctl->wps; i++) {
         const struct debug_wp *wp = &ctl->wp[i];
@@ -60,7 +62,7 @@ static void on_access(void *opaque, uint64_t gla, unsigned len, bool write)
 static struct kvm_emulator *emulator(struct kvm_accel *k)
 {
     struct kvm_emulator *m = k->emulator;
-    struct emu_hooks hooks = {.accessed = on_access};
+    struct emu_hooks hooks = {.opaque = NULL};
     int ret;
 
     if (m)
@@ -75,6 +77,7 @@ static struct kvm_emulator *emulator(struct kvm_accel *k)
         free(m);
         return NULL;
     }
+    m->emu.amd = k->svm;
     k->emulator = m;
     return m;
 }
@@ -106,13 +109,18 @@ static int end(struct kvm_emulator *m)
     return kvm_set_state(m->k->vcpu, &m->st);
 }
 
-/* One step; under KVM no instructions are counted. */
+/*
+ * One step; under KVM no instructions are counted.  SMAP looks at AC, which the
+ * guests of bt do not know of.
+ */
 static enum emu_result step(struct kvm_emulator *m)
 {
-    uint64_t icount = m->k->vcpu->icount;
+    uint64_t icount = m->k->vcpu->icount, flags = m->st.rflags;
     enum emu_result result = emu_step(&m->emu);
 
     m->k->vcpu->icount = icount;
+    if (((flags ^ m->st.rflags) & X86_EFLAGS_AC) && (m->st.cr4 & X86_CR4_SMAP))
+        emu_state_changed(&m->emu);
     return result;
 }
 
@@ -187,30 +195,55 @@ static bool is_of_the_kind(const struct x86_state *st,
     }
 }
 
-/* Is the instruction at RIP one that KVM has to step? */
+/* Does it save, load or clear the trap flag? */
+static bool loses_trap_flag(const ZydisDecodedInstruction *insn)
+{
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_PUSHF:
+    case ZYDIS_MNEMONIC_PUSHFD:
+    case ZYDIS_MNEMONIC_PUSHFQ:
+    case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_POPFD:
+    case ZYDIS_MNEMONIC_POPFQ:
+    case ZYDIS_MNEMONIC_IRET:
+    case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_IRETQ:
+    case ZYDIS_MNEMONIC_SYSCALL:
+    case ZYDIS_MNEMONIC_SYSRET:
+    case ZYDIS_MNEMONIC_INT:
+    case ZYDIS_MNEMONIC_INT1:
+    case ZYDIS_MNEMONIC_INT3:
+    case ZYDIS_MNEMONIC_INTO:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * Is the instruction at RIP one that KVM has to step?  In long mode the
+ * emulator itself knows what it does not know.
+ */
 static bool is_for_kvm(struct kvm_emulator *m)
 {
     ZydisDecodedInstruction insn;
 
-    return decode(m, &insn) &&
+    if (m->k->irqchip_kernel)
+        return !decode(m, &insn) || !loses_trap_flag(&insn);
+    return !(m->st.efer & X86_EFER_LMA) && decode(m, &insn) &&
            (!emu_isa_has(&insn) || is_of_the_kind(&m->st, &insn));
 }
 
 /* ---- what KVM could not do ----------------------------------------------- */
 
-static bool is_long_mode(const struct kvm_accel *k)
-{
-    return k->run->s.regs.sregs.efer & X86_EFER_LMA;
-}
-
 static size_t insn_length(const struct kvm_accel *k, const uint8_t *bytes,
                           size_t n)
 {
     const struct kvm_segment *cs = &k->run->s.regs.sregs.cs;
-    ZydisMachineMode mode = is_long_mode(k) && cs->l
-                                ? ZYDIS_MACHINE_MODE_LONG_64
-                            : cs->db ? ZYDIS_MACHINE_MODE_LEGACY_32
-                                     : ZYDIS_MACHINE_MODE_LEGACY_16;
+    bool lma = k->run->s.regs.sregs.efer & X86_EFER_LMA;
+    ZydisMachineMode mode = lma && cs->l ? ZYDIS_MACHINE_MODE_LONG_64
+                            : cs->db     ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                         : ZYDIS_MACHINE_MODE_LEGACY_16;
     ZydisDecodedInstruction insn;
     ZydisDecoder decoder;
 
@@ -298,8 +331,7 @@ bool kvm_emulate(struct kvm_accel *k, struct vm_exit *why)
 
 bool kvm_soft_wanted(const struct kvm_accel *k)
 {
-    return (k->debug.step || k->soft) && !k->irqchip_kernel && !k->surveyed &&
-           !k->step_by_kvm && !is_long_mode(k);
+    return (k->debug.step || k->soft) && !k->surveyed && !k->step_by_kvm;
 }
 
 static bool at_breakpoint(struct kvm_emulator *m, uint64_t gla)
@@ -351,12 +383,14 @@ static enum emu_result soft_step(struct kvm_emulator *m)
     enum emu_result result;
 
     m->hit = false;
-    m->watching = m->k->debug.wps > 0;
+    /* Without, strings go many elements at a time. */
+    if (m->k->debug.wps > 0)
+        m->emu.hooks.accessed = on_access;
     if (m->k->debug.step && m->k->debug.step_skip_intr)
         vcpu->intc.pending = NULL;
     result = step(m);
     vcpu->intc.pending = pending;
-    m->watching = false;
+    m->emu.hooks.accessed = NULL;
     return result;
 }
 
@@ -393,27 +427,16 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
             return true;
         }
         fresh = false;
-        if (is_for_kvm(m)) {
+        if (is_for_kvm(m) || soft_step(m) == EMU_UNSUPPORTED) {
             k->step_by_kvm = true;
             return false;
-        }
-        if (soft_step(m) == EMU_UNSUPPORTED) {
-            snprintf(k->fail_text, sizeof(k->fail_text),
-                     "the emulator, which steps for the debugger, does not "
-                     "know the instruction at rip %#llx",
-                     (unsigned long long)m->st.rip);
-            *why = (struct vm_exit){.kind = VM_EXIT_FAIL, .rip = m->st.rip};
-            why->u.fail.code = -ENOTSUP;
-            why->u.fail.text = k->fail_text;
-            return true;
         }
         hits = hits_after(m);
         if (hits) {
             say_debug(m, why, hits);
             return true;
         }
-        if (m->st.activity != X86_ACTIVE || must_leave(k) ||
-            (m->st.efer & X86_EFER_LMA))
+        if (m->st.activity != X86_ACTIVE || must_leave(k))
             return false;
     }
     return false;
@@ -421,10 +444,13 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
 
 bool kvm_soft_run(struct kvm_accel *k, struct vm_exit *why, int *err)
 {
-    struct kvm_emulator *m = begin(k);
+    struct kvm_emulator *m;
     bool exit;
 
-    *err = 0;
+    *err = kvm_complete_io(k);
+    if (*err < 0 || k->stashed) /* the step's end was behind the access */
+        return *err < 0;
+    m = begin(k);
     if (!m) {
         *err = -ENOMEM;
         return true;

@@ -161,6 +161,9 @@ static int inject(struct kvm_accel *k)
     struct kvm_interrupt irq;
     int vector, ret;
 
+    /* Nothing comes between the emulator and the instruction it leaves. */
+    if (k->step_by_kvm && !k->irqchip_kernel)
+        return 0;
     if (vcpu->nmi) {
         ret = kvm_ioctl_log(k->vcpu_fd, KVM_NMI, NULL, "KVM_NMI");
         if (ret < 0)

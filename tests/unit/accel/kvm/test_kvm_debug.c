@@ -73,7 +73,7 @@ static void a_step_over_port_io_does_all_of_it(void **unused)
     guest_fini(&g);
 }
 
-/* 64-bit code is stepped by KVM. */
+/* There it is KVM that does it. */
 static void a_step_in_64_bit_code_over_port_io(void **unused)
 {
     struct guest g;
@@ -246,7 +246,7 @@ static void a_watch_of_reads_sees_both(void **unused)
     guest_fini(&g);
 }
 
-static void watchpoints_have_no_limit_in_32_bit_code(void **unused)
+static void watchpoints_have_no_limit(void **unused)
 {
     static const struct debug_wp wp[] = {{0xa001, 2, false, true},
                                          {0xb001, 15, true, true},
@@ -255,15 +255,41 @@ static void watchpoints_have_no_limit_in_32_bit_code(void **unused)
     struct vm_exit e;
 
     (void)unused;
-    start(&g);
-    debug(&g, (struct debug_ctl){.wps = 3, .wp = wp});
-    e = guest_run(&g);
-    assert_int_equal(e.kind, VM_EXIT_DEBUG);
-    assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
-    assert_int_equal(e.u.debug.gla, 0xa001);
-    assert_int_equal(e.rip, GUEST_CODE + 0x0a);
-    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
-    guest_fini(&g);
+    guest_need_complete();
+    for (unsigned wide = 0; wide < 2; wide++) {
+        guest_init(&g); /* mov [rsi], eax; cpuid; nop; hlt */
+        guest_enter(&g, wide ? GUEST_LONG64 : GUEST_PROT32,
+                    "\x89\x06\x0f\xa2\x90\xf4", 6);
+        g.st.gpr[X86_RSI] = 0xa000;
+        assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
+        debug(&g, (struct debug_ctl){.wps = 3, .wp = wp});
+        e = guest_run(&g);
+        assert_int_equal(e.kind, VM_EXIT_DEBUG);
+        assert_int_equal(e.u.debug.hits, DEBUG_HIT_WATCH);
+        assert_int_equal(e.u.debug.gla, 0xa001);
+        assert_int_equal(e.rip, GUEST_CODE + 2);
+        assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+        guest_fini(&g);
+    }
+}
+
+/* CPUID is none for the emulator, which steps to find the breakpoint. */
+static void a_breakpoint_where_kvm_steps_hits_once(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 1, true}};
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    for (unsigned wide = 0; wide < 2; wide++) {
+        guest_init(&g); /* nop; cpuid; nop; hlt */
+        guest_enter(&g, wide ? GUEST_LONG64 : GUEST_PROT32,
+                    "\x90\x0f\xa2\x90\xf4", 5);
+        debug(&g, (struct debug_ctl){.bps = 1, .bp = bp});
+        expect_debug(&g, DEBUG_HIT_BREAKPOINT, 1);
+        assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+        guest_fini(&g);
+    }
 }
 
 /* Where the emulator cannot step: too many are refused, and nothing is set. */
@@ -280,11 +306,10 @@ static void too_many_watchpoints_are_refused(void **unused)
 
     (void)unused;
     guest_need_complete();
-    for (unsigned kernel = 0; kernel < 2; kernel++) {
-        guest_init_options(&g,
-                           (struct accel_options){.irqchip_kernel = kernel});
+    for (unsigned wide = 0; wide < 2; wide++) {
+        guest_init_options(&g, (struct accel_options){.irqchip_kernel = true});
         /* mov [rsi], eax; out 10h, al */
-        guest_enter(&g, kernel ? GUEST_PROT32 : GUEST_LONG64,
+        guest_enter(&g, wide ? GUEST_LONG64 : GUEST_PROT32,
                     "\x89\x06\xe6\x10\xf4", 5);
         g.st.gpr[X86_RSI] = 0xa000;
         assert_int_equal(accel_kvm.set_state(&g.vcpu, &g.st), 0);
@@ -538,7 +563,8 @@ int main(void)
         cmocka_unit_test(more_breakpoints_than_registers),
         cmocka_unit_test(a_watchpoint_stops_after_the_access),
         cmocka_unit_test(a_watch_of_reads_sees_both),
-        cmocka_unit_test(watchpoints_have_no_limit_in_32_bit_code),
+        cmocka_unit_test(watchpoints_have_no_limit),
+        cmocka_unit_test(a_breakpoint_where_kvm_steps_hits_once),
         cmocka_unit_test(too_many_watchpoints_are_refused),
         cmocka_unit_test(the_guests_own_trap_flag_works),
         cmocka_unit_test(the_guests_own_breakpoint_works),

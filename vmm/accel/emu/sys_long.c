@@ -1,0 +1,285 @@
+/*
+ * What changes RFLAGS, CS and SS in long mode: gates and their stacks, IRET,
+ * SYSCALL, SYSRET, SWAPGS.  SDM vol. 2 (IRET, SYSCALL...), vol. 3A 6.14.
+ *
+ * KVM runs such code.  It comes here where a debugger steps: the processor's
+ * trap flag, which KVM steps with, is saved, loaded and cleared by these.
+ */
+#include "vmm/accel/emu/sys.h"
+
+/* ---- gates ------------------------------------------------------------- */
+
+/* A gate of the IDT: the first words as older modes have them. */
+struct gate {
+    struct sys_desc desc;
+    uint64_t rip;
+    unsigned ist; /* 0: none */
+};
+
+static bool read_gate(struct emu *emu, const struct x86_event *ev,
+                      struct gate *gate)
+{
+    const struct x86_state *st = emu->st;
+    uint32_t offset = ev->vector * 16u, error = sys_vector_error(ev->vector);
+    uint32_t raw[4];
+    unsigned type;
+
+    if (offset + 15 > st->idt.limit)
+        return emu_raise_err(emu, X86_GP, error);
+    if (!emu_read_sys(emu, st->idt.base + offset, raw, sizeof(raw)))
+        return false;
+    gate->desc = (struct sys_desc){.lo = raw[0], .hi = raw[1]};
+    gate->rip = (uint64_t)raw[2] << 32 | sys_gate_offset(&gate->desc);
+    gate->ist = raw[1] & 7;
+    type = sys_desc_type(&gate->desc);
+    if (type != SYS_INT32 && type != SYS_TRAP32)
+        return emu_raise_err(emu, X86_GP, error);
+    if (ev->soft && sys_desc_dpl(&gate->desc) < x86_cpl(st))
+        return emu_raise_err(emu, X86_GP, error);
+    if (!sys_desc_present(&gate->desc))
+        return emu_raise_err(emu, X86_NP, error);
+    return true;
+}
+
+/* Of the TSS: IST, else that of CPL. */
+static bool tss_stack(struct emu *emu, unsigned ist, unsigned cpl,
+                      uint64_t *rsp)
+{
+    const struct x86_seg *tr = &emu->st->tr;
+    uint32_t offset = ist ? 0x24 + 8 * (ist - 1) : 4 + 8 * cpl;
+
+    if (offset + 7 > tr->limit)
+        return emu_raise_err(emu, X86_TS, sys_selector_error(tr->selector));
+    return emu_read_sys(emu, tr->base + offset, rsp, sizeof(*rsp));
+}
+
+/* SS, RSP, RFLAGS, CS, RIP and the error code below *RSP, which is aligned. */
+static bool push_frame(struct emu *emu, const struct x86_event *ev,
+                       unsigned cpl, uint64_t *rsp)
+{
+    const struct x86_state *st = emu->st;
+    const uint64_t frame[] = {
+        ev->error,
+        st->rip + ev->insn_len,
+        st->seg[X86_CS].selector,
+        sys_pushed_flags(emu, ev),
+        st->gpr[X86_RSP],
+        st->seg[X86_SS].selector,
+    };
+    unsigned n = ARRAY_SIZE(frame), first = !ev->has_error;
+    uint64_t sp = *rsp & ~15ull;
+
+    for (unsigned i = n; i-- > first;) {
+        sp -= 8;
+        if (!x86_is_canonical(st, sp))
+            return emu_raise_err(emu, X86_SSEG, 0);
+        if (!emu_write_linear(emu, sp, &frame[i], 8, cpl == 3))
+            return false;
+    }
+    *rsp = sp;
+    return true;
+}
+
+/* Long mode's null SS, as CPL is kept in it. */
+static struct x86_seg null_ss(unsigned cpl)
+{
+    return (struct x86_seg){.selector = (uint16_t)cpl,
+                            .attr = (uint16_t)(X86_SEG_UNUSABLE | cpl << 5)};
+}
+
+bool sys_long_deliver(struct emu *emu, const struct x86_event *ev)
+{
+    struct x86_state *st = emu->st;
+    uint64_t rsp = st->gpr[X86_RSP];
+    struct x86_seg cs = {0};
+    struct gate gate = {0};
+    unsigned cpl;
+
+    if (!read_gate(emu, ev, &gate) ||
+        !sys_handler_cs(emu, sys_gate_selector(&gate.desc), &cs))
+        return false;
+    cpl = cs.selector & 3u;
+    if ((gate.ist || cpl < x86_cpl(st)) && !tss_stack(emu, gate.ist, cpl, &rsp))
+        return false;
+    if (!push_frame(emu, ev, cpl, &rsp))
+        return false;
+    if (!x86_is_canonical(st, gate.rip))
+        return emu_raise_err(emu, X86_GP, 0);
+
+    if (cpl < x86_cpl(st))
+        st->seg[X86_SS] = null_ss(cpl);
+    st->rflags &= ~(uint64_t)(X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF);
+    if (sys_desc_type(&gate.desc) == SYS_INT32)
+        st->rflags &= ~(uint64_t)X86_EFLAGS_IF;
+    st->gpr[X86_RSP] = rsp;
+    sys_jump(emu, &cs, gate.rip);
+    return true;
+}
+
+/* ---- IRET -------------------------------------------------------------- */
+
+enum { RIP, CS, FLAGS, RSP, SS, FRAME };
+
+/* Fields FROM up to TO of the frame, SIZE bytes each; RSP stays. */
+static bool pop(struct emu *emu, unsigned from, unsigned to, unsigned size,
+                uint64_t frame[FRAME])
+{
+    const struct x86_state *st = emu->st;
+    uint64_t mask = st->seg[X86_CS].attr & X86_SEG_L    ? ~0ull
+                    : st->seg[X86_SS].attr & X86_SEG_DB ? 0xffffffffu
+                                                        : 0xffffu;
+
+    for (unsigned i = from; i < to; i++) {
+        uint64_t sp = (st->gpr[X86_RSP] + i * size) & mask;
+
+        if (!x86_is_canonical(st, sp))
+            return emu_raise_err(emu, X86_SSEG, 0);
+        if (!emu_read64(emu, X86_SS, sp, &frame[i], size))
+            return false;
+    }
+    return true;
+}
+
+/* Null is a stack for 64-bit code below ring 3. */
+static bool return_ss(struct emu *emu, uint16_t selector,
+                      const struct x86_seg *cs, struct x86_seg *ss)
+{
+    unsigned rpl = cs->selector & 3u;
+
+    if (!sys_is_null(selector) || !(cs->attr & X86_SEG_L) || rpl == 3)
+        return sys_check_stack_segment(emu, selector, rpl, X86_GP, ss);
+    if ((selector & 3u) != rpl)
+        return emu_raise_err(emu, X86_GP, 0);
+    *ss = null_ss(rpl);
+    return true;
+}
+
+static bool check_rip(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
+{
+    bool ok = cs->attr & X86_SEG_L ? x86_is_canonical(emu->st, rip)
+                                   : rip <= cs->limit;
+
+    return ok || emu_raise_err(emu, X86_GP, 0);
+}
+
+/* FS and GS keep their bases, which are not the descriptors'. */
+static void drop_segments(struct emu *emu, unsigned cpl)
+{
+    const uint64_t fs = emu->st->seg[X86_FS].base;
+    const uint64_t gs = emu->st->seg[X86_GS].base;
+
+    sys_drop_segments(emu, cpl);
+    emu->st->seg[X86_FS].base = fs;
+    emu->st->seg[X86_GS].base = gs;
+}
+
+/* A 16-bit stack takes SP alone. */
+static void set_rsp(struct emu *emu, const struct x86_seg *cs, uint64_t value)
+{
+    uint64_t *rsp = &emu->st->gpr[X86_RSP];
+    uint16_t wide = X86_SEG_DB & emu->st->seg[X86_SS].attr;
+
+    if ((cs->attr & X86_SEG_L) || wide)
+        *rsp = value;
+    else
+        *rsp = (*rsp & ~0xffffull) | (value & 0xffff);
+}
+
+bool sys_long_iret(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    unsigned size = emu->insn->operand_width / 8u, cpl = x86_cpl(st), rpl, n;
+    uint64_t frame[FRAME] = {0}; /* operands may be narrower */
+    struct x86_seg cs, ss = st->seg[X86_SS];
+
+    if (st->rflags & X86_EFLAGS_NT)
+        return emu_raise_err(emu, X86_GP, 0);
+    if (!pop(emu, RIP, RSP, size, frame))
+        return false;
+    rpl = frame[CS] & 3u;
+    n = (st->seg[X86_CS].attr & X86_SEG_L) || rpl > cpl ? FRAME : RSP;
+    if (!pop(emu, RSP, n, size, frame) ||
+        !sys_return_cs(emu, (uint16_t)frame[CS], &cs) ||
+        (n == FRAME && !return_ss(emu, (uint16_t)frame[SS], &cs, &ss)) ||
+        !check_rip(emu, &cs, frame[RIP]))
+        return false;
+    /* By the old CPL. */
+    sys_set_flags(emu, (uint32_t)frame[FLAGS], size == 2 ? 2 : 4);
+    st->seg[X86_SS] = ss;
+    set_rsp(emu, &cs, n == FRAME ? frame[RSP] : st->gpr[X86_RSP] + 3 * size);
+    sys_jump(emu, &cs, frame[RIP]);
+    if (rpl > cpl)
+        drop_segments(emu, rpl);
+    st->nmi_blocked = false;
+    sys_report_reg(emu, VM_EXIT_IRET, X86_CS, true, cs.selector);
+    return true;
+}
+
+/* ---- SYSCALL, SYSRET, SWAPGS ------------------------------------------- */
+
+/* To 64-bit code, unless LEGACY. */
+static void fast_transfer(struct emu *emu, uint64_t cs_selector,
+                          uint64_t ss_selector, unsigned cpl, bool legacy,
+                          uint64_t rip)
+{
+    struct x86_seg cs = sys_flat_segment(cs_selector, cpl, true);
+
+    if (!legacy)
+        cs.attr ^= X86_SEG_DB | X86_SEG_L;
+    emu->st->seg[X86_SS] = sys_flat_segment(ss_selector, cpl, false);
+    sys_jump(emu, &cs, rip);
+    sys_report_reg(emu, VM_EXIT_SYSENTER, X86_CS, true, cs.selector);
+}
+
+/* In compatibility mode it is AMD's alone. */
+bool sys_long_syscall(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    bool compat = !(st->seg[X86_CS].attr & X86_SEG_L);
+    uint64_t selector = st->star >> 32;
+
+    if (!(st->efer & X86_EFER_SCE) || (compat && !emu->amd))
+        return emu_raise(emu, X86_UD);
+    st->gpr[X86_RCX] = emu->next_rip;
+    st->gpr[X86_R11] = st->rflags & ~(uint64_t)X86_EFLAGS_RF;
+    st->rflags &= ~(st->sfmask | X86_EFLAGS_RF);
+    st->rflags |= X86_EFLAGS_RES1;
+    fast_transfer(emu, selector, selector + 8, 0, false,
+                  compat ? st->cstar : st->lstar);
+    return true;
+}
+
+/* What R11 gives: not RF, VM, nor what is reserved. */
+#define SYSRET_FLAGS 0x3c7fd7u
+
+bool sys_long_sysret(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    bool wide = emu->insn->operand_width == 64;
+    uint64_t selector = st->star >> 48, rip = st->gpr[X86_RCX];
+
+    if (!(st->efer & X86_EFER_SCE))
+        return emu_raise(emu, X86_UD);
+    if (!sys_need_cpl0(emu))
+        return false;
+    if (!wide)
+        rip = (uint32_t)rip;
+    if (!x86_is_canonical(st, rip))
+        return emu_raise_err(emu, X86_GP, 0);
+    st->rflags = (st->gpr[X86_R11] & SYSRET_FLAGS) | X86_EFLAGS_RES1;
+    fast_transfer(emu, wide ? selector + 16 : selector, selector + 8, 3, !wide,
+                  rip);
+    return true;
+}
+
+bool sys_long_swapgs(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    uint64_t base = st->seg[X86_GS].base;
+
+    if (!sys_need_cpl0(emu))
+        return false;
+    st->seg[X86_GS].base = st->kernel_gs_base;
+    st->kernel_gs_base = base;
+    return true;
+}
