@@ -102,6 +102,10 @@ static void say_point(struct debug *d, const struct x86_state *st)
     else if (s->reason == DEBUG_REASON_CATCH &&
              s->exit.kind == VM_EXIT_EXCEPTION)
         say_exception(s);
+    else if (s->reason == DEBUG_REASON_CATCH)
+        snprintf(s->text, sizeof(s->text), "%s %d: %s, by %#llx",
+                 debug_reason_name(s->reason), s->point, d->catch_text,
+                 (unsigned long long)s->exit.rip);
     else
         snprintf(s->text, sizeof(s->text), "%s %d at %#llx",
                  debug_reason_name(s->reason), s->point,

@@ -30,6 +30,7 @@ struct debug {
     /* What happened in the run at hand. */
     int hit_id; /* a point that bp_check or the observer let stop */
     struct vm_exit catch_exit;
+    char catch_text[64]; /* what it was; its data may be gone */
     uint32_t mode_bits; /* before the leg */
     enum x86_mode mode;
     struct debug_touch touch; /* that stopped; `first` is of its point */

@@ -261,6 +261,7 @@ enum run_next debug_see_exit(void *opaque, const struct vm_exit *e, uint64_t ns)
         if (vm_get_state(d->vm, &st) == 0 &&
             debug_point_hits(d, &d->point[i], &st)) {
             d->catch_exit = *e;
+            exit_text(e, d->catch_text, sizeof(d->catch_text));
             vm_delay_end(d->vm, true);
             return RUN_STOP;
         }

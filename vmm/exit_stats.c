@@ -170,3 +170,53 @@ void exit_detail_text(const struct exit_detail *d, char *buf, size_t len)
         snprintf(buf, len, "-");
     }
 }
+
+static unsigned long long data_value(const void *data, unsigned size)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, data, size < sizeof(value) ? size : sizeof(value));
+    return value;
+}
+
+void exit_text(const struct vm_exit *e, char *buf, size_t len)
+{
+    struct exit_detail d = {.kind = (uint16_t)e->kind};
+    char what[40];
+
+    d.what = detail_of(e, &d.write);
+    exit_detail_text(&d, what, sizeof(what));
+    switch (e->kind) {
+    case VM_EXIT_PIO:
+        if (e->u.pio.count == 1)
+            snprintf(buf, len, "%s, %#llx", what,
+                     data_value(e->u.pio.data, e->u.pio.size));
+        else
+            snprintf(buf, len, "%s, %u times", what, e->u.pio.count);
+        break;
+    case VM_EXIT_MMIO:
+        snprintf(buf, len, "memory %#llx %s, %#llx",
+                 (unsigned long long)e->u.mmio.gpa,
+                 e->u.mmio.write ? "write" : "read",
+                 data_value(e->u.mmio.data, e->u.mmio.size));
+        break;
+    case VM_EXIT_CR_ACCESS:
+    case VM_EXIT_DR_ACCESS:
+    case VM_EXIT_SEG_LOAD:
+        snprintf(buf, len, "%s, %#llx", what,
+                 (unsigned long long)e->u.reg.value);
+        break;
+    case VM_EXIT_RDMSR:
+    case VM_EXIT_WRMSR:
+        snprintf(buf, len, "%s %s, %#llx%s", what, d.write ? "write" : "read",
+                 (unsigned long long)e->u.msr.value,
+                 e->u.msr.fault ? ", #GP" : "");
+        break;
+    case VM_EXIT_HLT:
+        snprintf(buf, len, "HLT, IF=%u", e->u.hlt.if_set);
+        break;
+    default:
+        snprintf(buf, len, "%s%s%s", vm_exit_name(e->kind),
+                 what[0] != '-' ? ", " : "", what[0] != '-' ? what : "");
+    }
+}

@@ -37,4 +37,6 @@ void exit_stats_add(struct exit_stats *stats, const struct vm_exit *e,
                     uint64_t ns);
 /* What an exit's detail is: "port 0x3f8", "CR3", "vector 14"... */
 void exit_detail_text(const struct exit_detail *d, char *buf, size_t len);
+/* One exit, while its data are there: "port 0x3f8 out, 0x41". */
+void exit_text(const struct vm_exit *e, char *buf, size_t len);
 #endif

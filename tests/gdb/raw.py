@@ -887,6 +887,7 @@ def test_catch():
         assert g.c.run("vCont;c").startswith("T05")
         assert g.pc() < SYMBOLS["paging"]
         assert g.reg(g.number("cr3")) == 0x200000
+        assert "CR3 write, 0x200000, by 0x1000" in g.c.monitor("why")
 
 
 def test_catch_mode():
@@ -929,7 +930,9 @@ def test_catch_what_ends_the_guest():
         g.c.monitor("catch port 0xf4")
         assert g.c.ask("P3=01000000") == "OK"
         assert g.c.run("vCont;c").startswith("T05")
-        assert "next: the guest wrote 0x3" in g.c.monitor("why")
+        said = g.c.monitor("why")
+        assert "port 0xf4 out, 0x3, by %#x" % (SYMBOLS["leave"] + 9) in said
+        assert "next: the guest wrote 0x3" in said
         assert g.reg(0) == 3 and g.pc() > SYMBOLS["leave"]
         assert g.c.run("vCont;c") == "W07;process:1"
 
