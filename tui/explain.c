@@ -101,9 +101,9 @@ static void about_line(const struct pane *p, const struct pane_line *l,
         snprintf(buf, len, "%s", l->link);
         return;
     }
-    if (strcmp(p->class->name, "code") == 0 && l->look == LOOK_CURRENT)
+    if (pane_is_program(p) && l->look == LOOK_CURRENT)
         return; /* the stop itself, or the instruction if that is all */
-    if (strcmp(p->class->name, "code") == 0 && l->has_addr) {
+    if (pane_is_program(p) && l->has_addr) {
         snprintf(buf, len, "explain insn %#llx", (unsigned long long)l->addr);
         return;
     }

@@ -32,8 +32,8 @@ static bool find_place(const struct screen *sc, unsigned *at)
     for (unsigned i = sc->panes; i-- > 0;) {
         const char *name = sc->pane[i].class->name;
 
-        if (strcmp(name, "code") != 0 && strcmp(name, "cpu") != 0 &&
-            strcmp(name, "source") != 0 && strcmp(name, "console") != 0) {
+        if (!pane_is_program(&sc->pane[i]) && strcmp(name, "cpu") != 0 &&
+            strcmp(name, "console") != 0) {
             *at = i;
             return true;
         }

@@ -62,6 +62,8 @@ void pane_init(struct pane *p, const struct pane_class *class);
 void pane_fini(struct pane *p);
 /* Another view in the same place. */
 void pane_show(struct pane *p, const struct pane_class *class);
+/* Instructions, source lines or both: where the program is read. */
+bool pane_is_program(const struct pane *p);
 /* Is its argument a linear address first of all? */
 bool pane_takes_address(const struct pane *p);
 /* Goes to an expression; the old place can be come back to. */
@@ -90,4 +92,5 @@ void pane_draw(struct pane *p, struct surface *s, bool focus);
 void pane_code_refresh(struct pane *p, struct command_ctx *ctx);
 void pane_cpu_refresh(struct pane *p, struct command_ctx *ctx);
 void pane_source_refresh(struct pane *p, struct command_ctx *ctx);
+void pane_mixed_refresh(struct pane *p, struct command_ctx *ctx);
 #endif

@@ -1,39 +1,44 @@
 /* Panes of the program: instructions, source, and the processor at a glance. */
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tui/pane.h"
 #include "vmm/view/expr.h"
+#include "vmm/view/source.h"
 #include "vmm/x86/insn.h"
 #include "vmm/x86/text.h"
 
-/* Where the pane begins: its argument, or a little before rip. */
-static uint64_t code_start(struct pane *p, struct command_ctx *ctx,
-                           const struct x86_state *st, uint64_t rip)
+/* What the pane was asked for, else RIP. */
+static uint64_t shown_address(struct pane *p, struct command_ctx *ctx,
+                              uint64_t rip)
 {
     struct expr_value v;
-    uint64_t offset, start;
     char why[96];
 
-    if (p->arg[0]) {
-        if (expr_eval(ctx->vm, ctx->sym, p->arg, &v, why, sizeof(why)))
-            return v.value;
-        pane_add(p, LOOK_FAULT, "%s", why);
+    if (!p->arg[0])
         return rip;
-    }
+    if (expr_eval(ctx->vm, ctx->sym, p->arg, &v, why, sizeof(why)))
+        return v.value;
+    pane_add(p, LOOK_FAULT, "%s", why);
+    return rip;
+}
+
+/* Where the pane begins: its argument, or a little before rip. */
+static uint64_t code_start(struct pane *p, struct command_ctx *ctx,
+                           uint64_t rip)
+{
+    uint64_t offset;
+
+    if (p->arg[0])
+        return shown_address(p, ctx, rip);
     /* A function's start is an instruction's start; other guesses lie. */
     if (!symbols_at(ctx->sym, rip, &offset) || offset > 4096)
         return rip;
-    start = rip - offset;
-    (void)st;
-    return start;
+    return rip - offset;
 }
 
-static char point_at(struct command_ctx *ctx, uint64_t gla)
+static char point_at(const struct command_ctx *ctx, uint64_t gla)
 {
     const struct debug_point *p;
 
@@ -93,8 +98,21 @@ static void follow_processor(struct pane *p, const struct command_ctx *ctx,
     p->top = here > above ? here - above : 0;
 }
 
-void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
+/* The source line that the instruction at GLA begins. */
+static void add_line_of(struct pane *p, const struct command_ctx *ctx,
+                        struct source *src, uint64_t gla)
 {
+    char text[SOURCE_LINE_MAX];
+
+    if (source_follow(src, ctx->sym, gla, text, sizeof(text)))
+        pane_add(p, LOOK_DIM, "%s:%d %s", source_name(src->path), src->line,
+                 text);
+}
+
+/* MIXED: under the source lines they were made from. */
+static void add_code(struct pane *p, struct command_ctx *ctx, bool mixed)
+{
+    struct source src = {0};
     size_t here = 0, rows = p->area.h > 1 ? p->area.h - 1 : 0;
     bool found = false;
     struct x86_state st;
@@ -103,13 +121,15 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
     if (vm_get_state(ctx->vm, &st) < 0)
         return;
     rip = x86_code_base(&st) + st.rip;
-    gla = code_start(p, ctx, &st, rip);
+    gla = code_start(p, ctx, rip);
     for (unsigned i = 0; i < CODE_LINES; i++) {
         const char *name = symbols_at(ctx->sym, gla, &offset);
         unsigned len;
 
         if (name && offset == 0)
             pane_add(p, LOOK_NAME, "%s:", name);
+        if (mixed)
+            add_line_of(p, ctx, &src, gla);
         if (gla == rip) {
             here = p->lines;
             found = true;
@@ -119,9 +139,20 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
             break;
         gla += len;
     }
+    source_close(&src);
     if (!found || p->arg[0])
         return;
     follow_processor(p, ctx, rip, here, rows / 3);
+}
+
+void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    add_code(p, ctx, false);
+}
+
+void pane_mixed_refresh(struct pane *p, struct command_ctx *ctx)
+{
+    add_code(p, ctx, true);
 }
 
 /* ---- source ------------------------------------------------------------- */
@@ -129,76 +160,81 @@ void pane_code_refresh(struct pane *p, struct command_ctx *ctx)
 #define SOURCE_AROUND 2000 /* lines before and after; files may be long */
 #define SOURCE_ABOVE  4    /* of them in sight, above the current one */
 
-/* A line of a file, tabs as spaces. */
-static void add_source_line(struct pane *p, int n, bool current,
+/* Line N of a file, its instructions from ADDR on; 0: it has none. */
+static void add_source_line(struct pane *p, const struct command_ctx *ctx,
+                            int n, bool current, uint64_t addr,
                             const char *text, size_t len)
 {
-    struct pane_line *l = pane_add(p, current ? LOOK_CURRENT : LOOK_PLAIN,
-                                   "%4d %.*s", n, (int)len, text);
+    struct pane_line *l =
+        pane_add(p, current ? LOOK_CURRENT : LOOK_PLAIN, "%c%c%4d %.*s",
+                 current ? '>' : ' ', addr ? point_at(ctx, addr) : ' ', n,
+                 (int)len, text);
 
     for (char *t = l->text; *t; t++)
         *t = *t == '\t' ? ' ' : *t;
+    l->addr = addr;
+    l->has_addr = addr != 0;
 }
 
-/* The lines around LINE; where it is among them. */
-static size_t add_source(struct pane *p, const char *text, size_t size,
-                         int line)
+/* The lines around the one at hand, of them CURRENT is the processor's; where
+ * the one at hand is among them. */
+static size_t add_source(struct pane *p, const struct command_ctx *ctx,
+                         const struct source *src, uint64_t at, int current)
 {
-    const char *end = text + size;
-    size_t here = 0;
+    const char *text = src->text, *end = text + src->size;
+    size_t here = 0, count = (size_t)src->line + SOURCE_AROUND + 1;
+    uint64_t *addr = calloc(count, sizeof(*addr));
 
-    for (int n = 1; text < end && n <= line + SOURCE_AROUND; n++) {
+    if (addr)
+        symbols_lines(ctx->sym, at, src->path, addr, count);
+    for (int n = 1; text < end && (size_t)n < count; n++) {
         const char *nl = memchr(text, '\n', (size_t)(end - text));
         size_t len = (size_t)((nl ? nl : end) - text);
 
-        if (n == line)
+        if (n == src->line)
             here = p->lines;
-        if (n >= line - SOURCE_AROUND)
-            add_source_line(p, n, n == line, text, len);
+        if (n >= src->line - SOURCE_AROUND)
+            add_source_line(p, ctx, n, n == current, addr ? addr[n] : 0, text,
+                            len);
         text += len + 1;
     }
+    free(addr);
     return here;
 }
 
-/* All of FILE, mapped; NULL: it cannot be read, or is empty. */
-static char *map_file(const char *path, size_t *size)
+/* The processor's line, if it is in FILE; else 0. */
+static int line_in(const struct command_ctx *ctx, uint64_t rip,
+                   const char *file)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    void *text = MAP_FAILED;
+    const char *path;
+    int line;
 
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-        *size = (size_t)st.st_size;
-        text = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-    }
-    close(fd);
-    return text == MAP_FAILED ? NULL : text;
+    if (!symbols_line(ctx->sym, rip, &path, &line) || strcmp(path, file) != 0)
+        return 0;
+    return line;
 }
 
 void pane_source_refresh(struct pane *p, struct command_ctx *ctx)
 {
     struct x86_state st;
-    const char *path;
-    size_t size, here;
-    char *text;
-    int line;
+    struct source src = {0};
+    uint64_t at, rip;
+    size_t here;
 
     if (vm_get_state(ctx->vm, &st) < 0)
         return;
-    if (!symbols_line(ctx->sym, x86_linear_rip(&st), &path, &line)) {
+    rip = x86_linear_rip(&st);
+    at = shown_address(p, ctx, rip);
+    if (!source_open_at(&src, ctx->sym, at))
         pane_add(p, LOOK_DIM, "no source line is known for this address");
-        return;
+    else if (!src.text)
+        pane_add(p, LOOK_DIM, "%s:%d (the file is not here)", src.path,
+                 src.line);
+    else {
+        here = add_source(p, ctx, &src, at, line_in(ctx, rip, src.path));
+        follow_processor(p, ctx, at, here, SOURCE_ABOVE);
     }
-    text = map_file(path, &size);
-    if (!text) {
-        pane_add(p, LOOK_DIM, "%s:%d (the file is not here)", path, line);
-        return;
-    }
-    here = add_source(p, text, size, line);
-    munmap(text, size);
-    follow_processor(p, ctx, x86_linear_rip(&st), here, SOURCE_ABOVE);
+    source_close(&src);
 }
 
 /* ---- the processor in 28 columns ---------------------------------------- */

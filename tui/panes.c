@@ -11,6 +11,7 @@ static const struct pane_class classes[] = {
     { "code",    "code",          NULL,      true,  false, false, pane_code_refresh },
     { "cpu",     "cpu",           NULL,      false, false, true,  pane_cpu_refresh },
     { "source",  "source",        NULL,      true,  false, false, pane_source_refresh },
+    { "mixed",   "mixed",         NULL,      true,  false, false, pane_mixed_refresh },
     { "regs",    "registers",     "regs",    false, false, true,  NULL },
     { "segs",    "segments",      "segs",    false, false, false, NULL },
     { "fpu",     "x87 and SSE",   "fpu",     false, false, false, NULL },
@@ -94,6 +95,13 @@ void pane_show(struct pane *p, const struct pane_class *class)
     pane_fini(p);
     pane_init(p, class);
     p->area = area;
+}
+
+bool pane_is_program(const struct pane *p)
+{
+    return p->class->refresh == pane_code_refresh ||
+           p->class->refresh == pane_source_refresh ||
+           p->class->refresh == pane_mixed_refresh;
 }
 
 /* ---- where the pane was ------------------------------------------------- */

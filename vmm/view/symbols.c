@@ -312,6 +312,32 @@ bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
     return *file != NULL;
 }
 
+void symbols_lines(const struct symbols *s, uint64_t addr, const char *file,
+                   uint64_t *first, size_t n)
+{
+    Dwarf_Addr bias, at;
+    Dwarf_Die *unit = NULL;
+    size_t lines = 0;
+
+    memset(first, 0, n * sizeof(*first));
+    if (s && s->module)
+        unit = dwfl_module_addrdie(s->module, addr - (uint64_t)s->delta, &bias);
+    if (!unit || dwfl_getsrclines(unit, &lines) != 0)
+        return;
+    for (size_t i = 0; i < lines; i++) {
+        Dwfl_Line *l = dwfl_onesrcline(unit, i);
+        int line = 0;
+        const char *name =
+            l ? dwfl_lineinfo(l, &at, &line, NULL, NULL, NULL) : NULL;
+
+        if (!name || line <= 0 || (size_t)line >= n || strcmp(name, file) != 0)
+            continue;
+        at += (uint64_t)s->delta;
+        if (!first[line] || at < first[line])
+            first[line] = at;
+    }
+}
+
 void symbols_format(const struct symbols *s, uint64_t addr, char *buf,
                     size_t len)
 {

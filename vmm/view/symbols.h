@@ -36,6 +36,13 @@ size_t symbols_count(const struct symbols *s);
 bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
                   int *line);
 
+/*
+ * FIRST[I], of N: the lowest address of line I of FILE in the compilation unit
+ * of ADDR; 0: the line made no code.
+ */
+void symbols_lines(const struct symbols *s, uint64_t addr, const char *file,
+                   uint64_t *first, size_t n);
+
 /* "name+0x12", or "0x1234" if no symbol holds it. */
 void symbols_format(const struct symbols *s, uint64_t addr, char *buf,
                     size_t len);

@@ -1,4 +1,4 @@
-/* Views of memory as code, bytes and stack. */
+/* Views of memory as bytes and as stack. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,90 +6,6 @@
 #include "vmm/view/expr.h"
 #include "vmm/view/past.h"
 #include "vmm/view/views.h"
-#include "vmm/x86/insn.h"
-
-static const char *point_mark(const struct view_ctx *ctx, uint64_t gla)
-{
-    const struct debug_point *p;
-
-    for (size_t i = 0; ctx->dbg && (p = debug_nth(ctx->dbg, i)); i++)
-        if (p->kind == DEBUG_POINT_LINEAR && p->addr == gla)
-            return p->disabled ? "b" : "B";
-    return "";
-}
-
-static void put_insn(const struct view_ctx *ctx, struct doc *doc,
-                     const struct x86_state *st, uint64_t gla, const char *text,
-                     const uint8_t *bytes, unsigned len)
-{
-    uint64_t offset = gla - x86_code_base(st), target_offset;
-    char hex[48] = "", where[80];
-    struct x86_insn insn;
-
-    for (unsigned i = 0; i < len && i < 8; i++)
-        snprintf(hex + 2 * i, sizeof(hex) - 2 * i, "%02x", bytes[i]);
-    if (len > 8)
-        strcat(hex, "+");
-    symbols_format(ctx->sym, gla, where, sizeof(where));
-    doc_row(doc);
-    doc_cell(doc, "%s%s", offset == st->rip ? ">" : " ", point_mark(ctx, gla));
-    if (x86_code_base(st))
-        doc_cell(doc, "%04x:%04llx", st->seg[X86_CS].selector,
-                 (unsigned long long)offset);
-    else
-        doc_cell(doc, "%08llx", (unsigned long long)gla);
-    doc_cell(doc, "%s", symbols_count(ctx->sym) ? where : "");
-    doc_cell(doc, "%s", hex);
-    if (x86_insn_decode(&insn, bytes, len, x86_code_bits(st), offset) &&
-        insn.has_target &&
-        symbols_at(ctx->sym, insn.target + x86_code_base(st), &target_offset)) {
-        symbols_format(ctx->sym, insn.target + x86_code_base(st), where,
-                       sizeof(where));
-        doc_cell(doc, "%s  ; %s", text, where);
-    } else {
-        doc_cell(doc, "%s", text);
-    }
-    if (offset == st->rip)
-        doc_mark(doc, DOC_CURRENT);
-}
-
-bool view_disasm(const struct view_ctx *ctx, int argc, char **argv,
-                 struct doc *doc)
-{
-    struct x86_state st;
-    uint64_t gla, count;
-
-    if (vm_get_state(ctx->vm, &st) < 0)
-        return view_fail(doc, "the registers cannot be read");
-    if (!view_arg(ctx, argc, argv, 1, x86_code_base(&st) + st.rip, &gla, doc) ||
-        !view_arg(ctx, argc, argv, 2, 16, &count, doc))
-        return false;
-    doc_table(doc, "code", " =at,address,symbol,bytes,instruction");
-    for (uint64_t i = 0; i < count && i < 10000; i++) {
-        uint8_t bytes[15];
-        char text[128];
-        size_t n = vm_read_gla(ctx->vm, gla, bytes, sizeof(bytes));
-        unsigned len;
-
-        if (n == 0) {
-            doc_row(doc);
-            doc_cell(doc, " ");
-            doc_cell(doc, "%08llx", (unsigned long long)gla);
-            doc_cell(doc, " ");
-            doc_cell(doc, " ");
-            doc_cell(doc, "(not mapped)");
-            doc_mark(doc, DOC_FAULT);
-            break;
-        }
-        len = x86_insn_text(text, sizeof(text), bytes, n, x86_code_bits(&st),
-                            gla - x86_code_base(&st));
-        put_insn(ctx, doc, &st, gla, text, bytes, len ? len : 1);
-        gla += len ? len : 1;
-    }
-    return true;
-}
-
-/* ---- memory ------------------------------------------------------------- */
 
 #define ROW_BYTES 16u
 #define ROWS_KEPT 256u /* so many are compared with the last stop */
