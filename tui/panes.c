@@ -17,6 +17,7 @@ static const struct pane_class classes[] = {
     { "fpu",     "x87 and SSE",   "fpu",     false, false, false, NULL },
     { "memory",  "memory",        "memory",  true,  false, false, NULL },
     { "stack",   "stack",         "stack",   false, false, false, NULL },
+    { "backtrace", "backtrace",   "backtrace", false, false, false, NULL },
     { "walk",    "page walk",     "walk",    true,  false, false, NULL },
     { "nested",  "nested walk",   "nested",  true,  false, false, NULL },
     { "shadow",  "shadow entry",  "shadow",  true,  false, false, NULL },

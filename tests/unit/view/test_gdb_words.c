@@ -17,7 +17,7 @@ static void test_lines(void **state)
     } rows[] = {
         {"stepi", "step "},
         {"stepi 4", "step 4"},
-        {"bt", "stack "},
+        {"bt", "backtrace "},
         {"x/4i $pc", "disasm $pc 4"},
         {"x/i", "disasm $pc 1"},
         {"x/8xw $esp + 4", "memory $esp+4 32 d"},
