@@ -84,6 +84,19 @@ enum gdb_reply gdb_offsets(struct gdb_session *s, const struct gdb_args *args)
 
 /* ---- threads: the one vCPU ---------------------------------------------- */
 
+/* A guest that was killed, or has ended, has none. */
+static bool has_thread(struct gdb_session *s)
+{
+    struct gdb_stop stop = {0};
+
+    if (s->dead)
+        return false;
+    if (s->target.ops->running(s->target.opaque))
+        return true;
+    s->target.ops->last_stop(s->target.opaque, &stop);
+    return stop.kind == GDB_STOP_SIGNAL;
+}
+
 enum gdb_reply gdb_attached(struct gdb_session *s, const struct gdb_args *args)
 {
     (void)args;
@@ -103,7 +116,8 @@ enum gdb_reply gdb_thread_current(struct gdb_session *s,
 enum gdb_reply gdb_threads_first(struct gdb_session *s,
                                  const struct gdb_args *args)
 {
-    (void)args;
+    if (!has_thread(s))
+        return gdb_threads_next(s, args);
     strbuf_putc(&s->body, 'm');
     gdb_put_thread(s);
     return GDB_REPLY_DATA;
@@ -126,7 +140,9 @@ enum gdb_reply gdb_thread_select(struct gdb_session *s,
     if (len < 2 ||
         !gdb_args_parse("T.", args->arg[0].text + 1, len - 1, &thread))
         return gdb_fail(s, EINVAL, "H: not a thread");
-    return gdb_thread_alive(s, &thread);
+    return thread.arg[0].number == 1
+               ? GDB_REPLY_OK
+               : gdb_fail(s, ESRCH, "there is only thread 1, the vCPU");
 }
 
 enum gdb_reply gdb_thread_alive(struct gdb_session *s,
@@ -134,6 +150,8 @@ enum gdb_reply gdb_thread_alive(struct gdb_session *s,
 {
     if (args->arg[0].number != 1)
         return gdb_fail(s, ESRCH, "there is only thread 1, the vCPU");
+    if (!has_thread(s))
+        return gdb_fail(s, ESRCH, "the guest has ended");
     return GDB_REPLY_OK;
 }
 
@@ -187,12 +205,14 @@ enum gdb_reply gdb_xfer_threads(struct gdb_session *s,
     enum gdb_reply reply;
 
     strbuf_init(&text);
-    strbuf_printf(&text,
-                  "<?xml version=\"1.0\"?>\n<threads>\n<thread id=\"%s\" "
-                  "core=\"0\" name=\"CPU 0\">",
-                  s->features & GDB_FEATURE_MULTIPROCESS ? "p1.1" : "1");
-    add_thread_info(s, &text);
-    strbuf_puts(&text, "</thread>\n</threads>\n");
+    strbuf_puts(&text, "<?xml version=\"1.0\"?>\n<threads>\n");
+    if (has_thread(s)) {
+        strbuf_printf(&text, "<thread id=\"%s\" core=\"0\" name=\"CPU 0\">",
+                      s->features & GDB_FEATURE_MULTIPROCESS ? "p1.1" : "1");
+        add_thread_info(s, &text);
+        strbuf_puts(&text, "</thread>\n");
+    }
+    strbuf_puts(&text, "</threads>\n");
     reply = gdb_put_part(s, args, strbuf_str(&text), text.len);
     strbuf_fini(&text);
     return reply;

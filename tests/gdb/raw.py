@@ -996,13 +996,17 @@ def test_restart():
         entry = g.pc()
         g.to("loop")
         assert g.c.ask("vKill;1") == "OK"
+        assert g.c.ask("qfThreadInfo") == "l" and g.c.ask("Tp1.1")[0] == "E"
         assert g.c.ask("vCont;c")[0] == "E"
         assert g.c.ask("vRun;").startswith("T")
         assert g.pc() == entry
         g.to("loop")
         g.c.ask("P3=01000000")
         assert g.c.run("vCont;c") == "W07;process:1"
+        # Else gdb takes it for alive.
+        assert "<thread " not in g.c.ask("qXfer:threads:read::0,1000")
         assert g.c.ask("vRun;").startswith("T")
+        assert "<thread " in g.c.ask("qXfer:threads:read::0,1000")
         g.to("loop")
         g.c.ask("P3=01000000")
         assert g.c.run("vCont;c") == "W07;process:1"
