@@ -235,7 +235,7 @@ static int type_byte(struct debug *d, void *arg)
     struct typed *t = arg;
 
     (void)d;
-    chardev_memory_type(t->chr, &t->byte, 1);
+    chardev_type(t->chr, &t->byte, 1);
     return 0;
 }
 

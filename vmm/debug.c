@@ -227,12 +227,10 @@ static void stop_at_triple_fault(struct debug *d, struct x86_state *st)
 static enum leg look(struct debug *d)
 {
     const struct vm_exit *e = vm_last_exit(d->vm);
-    enum vm_stop_reason reason = vm_stop_reason(d->vm);
     struct x86_state st;
 
     vm_get_state(d->vm, &st);
-    /* NONE: interrupted before it ran. */
-    if (reason != VM_STOP_DEBUG && reason != VM_STOP_NONE) {
+    if (vm_stop_reason(d->vm) != VM_STOP_DEBUG) {
         fill_stop(d, DEBUG_REASON_ENDED, &st);
         snprintf(d->stop.text, sizeof(d->stop.text), "%s", vm_stop_text(d->vm));
         return LEG_STOPPED;

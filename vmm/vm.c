@@ -300,7 +300,7 @@ static int create_machine(struct vm *vm)
     };
 
     for (unsigned i = 0; i < VM_SERIALS_MAX; i++)
-        mc.serial[i] = vm->cfg.chardev[i] ? vm->cfg.chardev[i] : vm->chardev[i];
+        mc.serial[i] = vm_serial(vm, i);
     for (unsigned i = 0; i < VM_DISKS_MAX; i++)
         mc.disk[i] = vm->disk[i];
     return machine_create(&vm->machine, &mc, clock_source, vm);
@@ -669,6 +669,11 @@ void vm_forget_stop(struct vm *vm)
 struct vcpu *vm_vcpu(struct vm *vm)
 {
     return &vm->vcpu;
+}
+
+struct chardev *vm_serial(struct vm *vm, unsigned i)
+{
+    return vm->cfg.chardev[i] ? vm->cfg.chardev[i] : vm->chardev[i];
 }
 
 struct machine *vm_machine(struct vm *vm)

@@ -105,6 +105,8 @@ void vm_forget_stop(struct vm *vm);
 
 struct vcpu *vm_vcpu(struct vm *vm);
 struct machine *vm_machine(struct vm *vm);
+/* Where serial line I ends; NULL: nowhere. */
+struct chardev *vm_serial(struct vm *vm, unsigned i);
 const struct vm_config *vm_config(const struct vm *vm);
 const char *vm_accel_name(const struct vm *vm); /* what `auto` chose */
 uint64_t vm_now_ns(const struct vm *vm);        /* the machine's clock */

@@ -593,6 +593,9 @@ def test_packets_while_running():
             g.c.ask("m%x,4" % SYMBOLS["counter"])), "little")
         assert then > first
         assert g.c.ask("vCont;s:1").startswith("E.")
+        why = g.c.monitor("why")
+        assert "the guest runs" in why and re.search(
+            "last stop .*breakpoint 1 at .*, in loop", why), why
         assert g.c.ask("Z0,%x,1" % SYMBOLS["touch"]) == "OK"
         assert "swbreak" in g.c.stop()
         g.c.interrupt()                 # while it stands: nothing

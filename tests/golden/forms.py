@@ -31,6 +31,7 @@ QUESTIONS = {
 FAILS = {"ldt", "tss"}
 # Keys that only other guests, accelerators or stops have.
 ELSEWHERE = {("regs", "r*"), ("why", "touched"), ("why", "exit"),
+             ("why", "last_stop"), ("why", "instructions_then"),
              ("tree", "since_the_last_stop"), ("exits", "beside")}
 ELSEWHERE_TABLES = {("exits", "kernel"), ("why", "causes"), ("points", "points"),
                     ("explain", "bits"), ("explain", "words")}

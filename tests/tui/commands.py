@@ -22,7 +22,7 @@ ARGUMENTS = {
     "catch": "port 0x3f8", "check": "code on", "enable": "2", "disable": "2",
     "ignore": "2 2", "print": "counter", "set": "eax 1", "symbols": guest,
     "compare": f"{HERE}/tests/golden/other.json", "save": "saved.json regs",
-    "help": "step", "memory": "message 40", "walk": "cr2",
+    "help": "step", "type": "a  b", "memory": "message 40", "walk": "cr2",
     "frames": "0x103000", "nested": "message", "shadow": "counter",
     "block": "inner", "disasm": "inner 3", "explain": "wp",
 }
@@ -32,7 +32,7 @@ FIRST = {name: "break outer" for name in ("enable", "disable", "ignore",
 # What `monitor` says instead: the others leave without a word, or have
 # something that it has not.
 GDBS_OWN = {
-    "quit": "the guest is off", "type": "the serial line is not here",
+    "quit": "the guest is off",
 }
 GUESTS_LAST = "Done.\n"                 # from its serial line
 NOT_THE_REPLS = dict.fromkeys(("layout", "theme"), "there is no screen here")

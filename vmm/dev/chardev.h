@@ -4,7 +4,7 @@
  */
 #ifndef VMM_DEV_CHARDEV_H
 #define VMM_DEV_CHARDEV_H
-#include "vmm/base/base.h"
+#include "vmm/base/strbuf.h"
 
 struct chardev {
     /* Guest to host.  NULL: bytes vanish.  Never blocks the guest for ever. */
@@ -16,7 +16,13 @@ struct chardev {
     size_t (*can_receive)(void *opaque);
     void (*receive)(void *opaque, const uint8_t *bytes, size_t len);
     void *opaque; /* the chip */
-    /* The chip calls this when it can receive again; may be NULL. */
+    /* The chip can receive again; may be NULL. */
     void (*drained)(struct chardev *chr);
+    struct strbuf typed; /* by chardev_type(); freed by the host side */
 };
+
+/* As if the host side had sent it.  What the chip has no room for waits. */
+void chardev_type(struct chardev *chr, const void *bytes, size_t len);
+/* The chip calls this when it can receive again. */
+void chardev_drained(struct chardev *chr);
 #endif

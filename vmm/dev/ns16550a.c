@@ -207,8 +207,8 @@ static void on_receive(void *opaque, const uint8_t *bytes, size_t len)
 
 static void tell_drained(struct ns16550a *u)
 {
-    if (u->chr && u->chr->drained && on_can_receive(u))
-        u->chr->drained(u->chr);
+    if (u->chr && on_can_receive(u))
+        chardev_drained(u->chr);
 }
 
 static uint8_t read_rbr(struct ns16550a *u)

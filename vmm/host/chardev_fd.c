@@ -281,6 +281,7 @@ void chardev_fd_destroy(struct chardev_fd *c)
         c->events.unwatch(c->events.opaque, c->listen_fd);
     if (c->terminal)
         terminal_restore();
+    strbuf_fini(&c->chr.typed);
     if (!c->is_stdio) {
         close_fd(c->in_fd);
         if (c->out_fd != c->in_fd)

@@ -31,15 +31,10 @@ int chardev_open(struct chardev **out, const char *spec,
                  const struct host_events *events);
 void chardev_close(struct chardev *chr); /* an opened one; NULL: nothing */
 
-/*
- * For tests and the debugger: output is kept, input is typed by them.
- * Typed bytes that the chip has no room for wait, as they do in the real
- * backends.
- */
+/* For tests and the debugger: output is kept, input is typed by them. */
 int chardev_memory_create(struct chardev **out);
 void chardev_memory_destroy(struct chardev *chr);
 const char *chardev_memory_output(const struct chardev *chr, size_t *len);
 /* From now on output goes to TO as well, which is borrowed. */
 void chardev_memory_echo(struct chardev *chr, FILE *to);
-void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len);
 #endif

@@ -1,14 +1,13 @@
 /* A serial line that ends in memory. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "vmm/base/strbuf.h"
 #include "vmm/host/chardev_host.h"
 
 struct memory_chr {
     struct chardev chr;
-    struct strbuf output, typed;
+    struct strbuf output;
     FILE *echo; /* or NULL */
 };
 
@@ -23,20 +22,6 @@ static void memory_write(struct chardev *chr, const uint8_t *bytes, size_t len)
     }
 }
 
-static void memory_drained(struct chardev *chr)
-{
-    struct strbuf *typed = &((struct memory_chr *)chr)->typed;
-    size_t n = chr->can_receive ? chr->can_receive(chr->opaque) : 0;
-
-    if (n > typed->len)
-        n = typed->len;
-    if (!n)
-        return;
-    chr->receive(chr->opaque, (const uint8_t *)typed->text, n);
-    typed->len -= n;
-    memmove(typed->text, typed->text + n, typed->len);
-}
-
 int chardev_memory_create(struct chardev **out)
 {
     struct memory_chr *m = calloc(1, sizeof(*m));
@@ -45,7 +30,6 @@ int chardev_memory_create(struct chardev **out)
     if (!m)
         return -ENOMEM;
     m->chr.write = memory_write;
-    m->chr.drained = memory_drained;
     *out = &m->chr;
     return 0;
 }
@@ -55,7 +39,7 @@ void chardev_memory_destroy(struct chardev *chr)
     struct memory_chr *m = (struct memory_chr *)chr;
 
     strbuf_fini(&m->output);
-    strbuf_fini(&m->typed);
+    strbuf_fini(&m->chr.typed);
     free(m);
 }
 
@@ -71,10 +55,4 @@ const char *chardev_memory_output(const struct chardev *chr, size_t *len)
 void chardev_memory_echo(struct chardev *chr, FILE *to)
 {
     ((struct memory_chr *)chr)->echo = to;
-}
-
-void chardev_memory_type(struct chardev *chr, const void *bytes, size_t len)
-{
-    strbuf_add(&((struct memory_chr *)chr)->typed, bytes, len);
-    memory_drained(chr);
 }

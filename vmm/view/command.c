@@ -10,6 +10,7 @@
 #include "vmm/view/explain.h"
 #include "vmm/view/expr.h"
 #include "vmm/view/gdb_words.h"
+#include "vmm/view/guess.h"
 #include "vmm/view/past.h"
 
 #define ARGS_MAX     16
@@ -38,6 +39,17 @@ bool command_fail(struct strbuf *out, const char *fmt, ...)
     strbuf_puts(out, text);
     strbuf_putc(out, '\n');
     return false;
+}
+
+bool command_fail_unknown(struct strbuf *out, const char *name)
+{
+    char names[96];
+
+    if (guess_names(name, names, sizeof(names)))
+        return command_fail(
+            out, "no command '%s'; did you mean %s? `help` lists all", name,
+            names);
+    return command_fail(out, "no command '%s'; `help` lists them", name);
 }
 
 bool command_value(struct command_ctx *ctx, int argc, char **argv, int i,
@@ -199,13 +211,17 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
     if (strlen(line) >= sizeof(copy))
         return command_fail(out, "the line is longer than %u characters",
                             LINE_MAX_LEN - 1);
-    strcpy(copy, gdb_words(line, words, sizeof(words)) ? words : line);
+    if (gdb_words(line, words, sizeof(words)))
+        line = words;
+    strcpy(copy, line);
+    ctx->rest = line + strcspn(line, " \t");
+    ctx->rest += *ctx->rest != '\0'; /* one space; any more are typed */
     argc = split(copy, argv);
     if (argc == 0)
         return true;
     find(&f, argv[0]);
     if (f.matches == 0)
-        return command_fail(out, "no command '%s'; `help` lists them", argv[0]);
+        return command_fail_unknown(out, argv[0]);
     if (f.matches > 1)
         return command_fail(out, "'%s' could be %s", argv[0], f.others);
     if (f.view)

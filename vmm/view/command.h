@@ -27,6 +27,7 @@ struct command_ctx {
      */
     int (*resume)(void *opaque, const struct debug_run *how);
     void *resume_opaque;
+    const char *rest;        /* of the line that runs, behind the command */
     char last[128];          /* what an empty line repeats: a step */
     struct chardev *console; /* the guest's serial line; NULL: not here */
     /* Commands about the screen itself; NULL: there is none. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/host/chardev_host.h"
+#include "vmm/dev/chardev.h"
 #include "vmm/view/commands.h"
 #include "vmm/view/expr.h"
 #include "vmm/view/gdb_words.h"
@@ -29,7 +29,7 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
         if (argc < 2 || strcmp(argv[1], v->name) == 0)
             strbuf_printf(out, "%-9s %-22s %s\n", v->name, v->args, v->summary);
     if (out->len == 0)
-        return command_fail(out, "no command '%s'; `help` lists them", argv[1]);
+        return command_fail_unknown(out, argv[1]);
     if (argc < 2)
         strbuf_puts(out, "in gdb's words:\n info x/4i p/x");
     for (size_t i = 0; argc < 2 && (gdb = gdb_words_nth(i)); i++)
@@ -51,14 +51,13 @@ static bool on_screen(struct command_ctx *ctx, int argc, char **argv,
 bool command_type(struct command_ctx *ctx, int argc, char **argv,
                   struct strbuf *out)
 {
-    if (!ctx->console)
-        return command_fail(out, "the serial line is not here (--serial)");
-    for (int i = 1; i < argc; i++) {
-        chardev_memory_type(ctx->console, argv[i], strlen(argv[i]));
-        chardev_memory_type(ctx->console, i + 1 < argc ? " " : "\r", 1);
-    }
-    if (argc < 2)
-        chardev_memory_type(ctx->console, "\r", 1);
+    struct chardev *com1 = vm_serial(ctx->vm, 0);
+
+    (void)argc, (void)argv;
+    if (!com1)
+        return command_fail(out, "the machine has no COM1 (--serial)");
+    chardev_type(com1, ctx->rest, strlen(ctx->rest));
+    chardev_type(com1, "\r", 1);
     return true;
 }
 

@@ -136,6 +136,17 @@ const char *gdb_words_find(const char *word)
     return NULL;
 }
 
+const char *gdb_words_info(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].second[0] && strncmp(rows[i].second, word, n) == 0 &&
+            strlen(rows[i].second) <= n + 1)
+            return rows[i].here;
+    return NULL;
+}
+
 bool gdb_words(const char *line, char *buf, size_t len)
 {
     struct cut c = cut_line(line);

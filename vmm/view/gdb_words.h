@@ -17,4 +17,6 @@ bool gdb_words(const char *line, char *buf, size_t len);
 const char *gdb_words_nth(size_t n);
 /* What WORD is here; NULL: it is not gdb's. */
 const char *gdb_words_find(const char *word);
+/* What WORD after `info` is here, in full or without its s; or NULL. */
+const char *gdb_words_info(const char *word);
 #endif

@@ -216,6 +216,28 @@ static void put_fault(const struct view_ctx *ctx, struct doc *doc,
     doc_field(doc, "more", "`explain fault` says which entry is to blame");
 }
 
+/* It runs: where it is just now, and where it last stood. */
+static void put_running(const struct view_ctx *ctx, struct doc *doc,
+                        const struct debug_stop *s)
+{
+    char where[80];
+    struct x86_state st;
+
+    doc_field(doc, "reason", "the guest runs");
+    if (vm_get_state(ctx->vm, &st) == 0) {
+        symbols_format(ctx->sym, x86_linear_rip(&st), where, sizeof(where));
+        doc_field(doc, "at", "%s", where);
+    }
+    doc_number(doc, "instructions", vm_vcpu(ctx->vm)->icount);
+    if (s->reason == DEBUG_REASON_NONE) {
+        doc_field(doc, "last stop", "none: it has not stopped yet");
+        return;
+    }
+    symbols_format(ctx->sym, s->linear_rip, where, sizeof(where));
+    doc_field(doc, "last stop", "%s, in %s", s->text, where);
+    doc_number(doc, "instructions then", s->icount);
+}
+
 bool view_why(const struct view_ctx *ctx, int argc, char **argv,
               struct doc *doc)
 {
@@ -227,6 +249,10 @@ bool view_why(const struct view_ctx *ctx, int argc, char **argv,
         doc_field(doc, "reason", "%s",
                   vm_stop_reason_name(vm_stop_reason(ctx->vm)));
         doc_field(doc, "text", "%s", vm_stop_text(ctx->vm));
+        return true;
+    }
+    if (debug_is_running(ctx->dbg)) {
+        put_running(ctx, doc, s);
         return true;
     }
     symbols_format(ctx->sym, s->linear_rip, where, sizeof(where));

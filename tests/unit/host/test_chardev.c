@@ -192,10 +192,10 @@ static void input_waits_for_room(void **state)
     assert_int_equal(chardev_memory_create(&chr), 0);
     connect_chip(chr, &chip);
     chip.room = 2;
-    chardev_memory_type(chr, "hello", 5);
+    chardev_type(chr, "hello", 5);
     assert_int_equal(chip.len, 2);
     chip.room = 16;
-    chr->drained(chr);
+    chardev_drained(chr);
     assert_memory_equal(chip.got, "hello", 5);
     put(chr, "out");
     assert_string_equal(chardev_memory_output(chr, NULL), "out");
