@@ -31,7 +31,7 @@ struct debug {
     int hit_id; /* a point that bp_check or the observer let stop */
     struct vm_exit catch_exit;
     char catch_text[64]; /* what it was; its data may be gone */
-    uint32_t mode_bits; /* before the leg */
+    uint32_t mode_bits;  /* before the leg */
     enum x86_mode mode;
     struct debug_touch touch; /* that stopped; `first` is of its point */
     bool triple_fault;
