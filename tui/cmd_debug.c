@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gdbstub/server.h"
+#include "tui/last_run.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "vmm/base/log.h"
@@ -262,6 +263,23 @@ static bool wants_screen(const struct cli *cli)
     return cli->keys || (terminal && !cli->repl);
 }
 
+/* A person's sessions are compared; scripts do the same everywhere. */
+static bool keeps_runs(const struct cli *cli)
+{
+    return isatty(STDIN_FILENO) && !cli->keys && !cli->stats_with;
+}
+
+static void compare_with_last(struct session *s)
+{
+    struct strbuf out;
+    char path[512];
+
+    strbuf_init(&out); /* a file that is no good is one that is not there */
+    if (last_run_other(s->vm, path, sizeof(path)))
+        command_compare_with(&s->ctx, path, &out);
+    strbuf_fini(&out);
+}
+
 int cmd_debug(struct cli *cli)
 {
     struct session s;
@@ -283,11 +301,15 @@ int cmd_debug(struct cli *cli)
     status = session_open(&s, cli);
     if (status)
         return status;
+    if (keeps_runs(cli))
+        compare_with_last(&s);
     s.ctx.utf8 |= wants_screen(cli); /* the terminal has its own fallback */
     if (wants_screen(cli))
         status = run_screen(&s, cli);
     else
         repl_run(&s.ctx);
+    if (keeps_runs(cli))
+        last_run_keep(s.vm);
     session_close(&s);
     return status;
 }

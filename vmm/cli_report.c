@@ -126,3 +126,26 @@ int cli_report(const struct cli *cli, struct vm *vm, uint64_t wall_ns)
         log_error("cannot write %s: %s", name, strerror(-err));
     return err;
 }
+
+int cli_report_keep(struct vm *vm, const char *path)
+{
+    struct exit_report *report = malloc(sizeof(*report));
+    FILE *f = report ? fopen(path, "we") : NULL;
+    struct strbuf text;
+    int err = 0;
+
+    if (!f) {
+        err = report ? -errno : -ENOMEM;
+        free(report);
+        return err;
+    }
+    strbuf_init(&text);
+    fill(report, vm, 0);
+    exit_report_json(&text, report);
+    if (fputs(strbuf_str(&text), f) < 0 || fflush(f))
+        err = -errno;
+    fclose(f);
+    strbuf_fini(&text);
+    free(report);
+    return err;
+}

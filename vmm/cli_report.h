@@ -6,4 +6,6 @@
 /* Writes what CLI asks for about VM, which ran for WALL_NS.  0 or -errno,
  * logged. */
 int cli_report(const struct cli *cli, struct vm *vm, uint64_t wall_ns);
+/* VM's exits as JSON, for another run to be compared with.  0 or -errno. */
+int cli_report_keep(struct vm *vm, const char *path);
 #endif

@@ -5,6 +5,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 pictures=$(mktemp -d)
 trap 'rm -rf "$pictures"' EXIT
+export XDG_STATE_HOME=$pictures # nobody's history, nobody's other runs
 status=0
 
 if ! command -v tmux >/dev/null; then

@@ -5,6 +5,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 screens=tests/golden/screens
+XDG_STATE_HOME=$(mktemp -d) # nobody's history, nobody's other runs
+export XDG_STATE_HOME
+trap 'rm -rf "$XDG_STATE_HOME"' EXIT
 
 # Steps from standard input; see viewer.c.
 watch() { # NAME SIZE

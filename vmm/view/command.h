@@ -70,6 +70,10 @@ void command_say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
 bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
                       char *buf, size_t len);
 
+/* Exits are shown beside those that the file PATH has; as command_run(). */
+bool command_compare_with(struct command_ctx *ctx, const char *path,
+                          struct strbuf *out);
+
 /* What views are given; borrowed from CTX. */
 struct view_ctx command_view_ctx(const struct command_ctx *ctx);
 

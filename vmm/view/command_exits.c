@@ -18,23 +18,15 @@ void command_free_other(struct command_ctx *ctx)
     ctx->other = NULL;
 }
 
-bool command_compare(struct command_ctx *ctx, int argc, char **argv,
-                     struct strbuf *out)
+bool command_compare_with(struct command_ctx *ctx, const char *path,
+                          struct strbuf *out)
 {
-    struct loaded *fresh;
+    struct loaded *fresh = malloc(sizeof(*fresh));
     char why[160];
 
-    if (argc < 2)
-        return command_fail(out, "compare: which file? `ringside run "
-                                 "--stats=json --report FILE` writes one");
-    if (strcmp(argv[1], "off") == 0) {
-        command_free_other(ctx);
-        return true;
-    }
-    fresh = malloc(sizeof(*fresh));
     if (!fresh)
         return command_fail(out, "compare: no memory");
-    if (exit_report_load(&fresh->report, &fresh->stats, argv[1], why,
+    if (exit_report_load(&fresh->report, &fresh->stats, path, why,
                          sizeof(why)) < 0) {
         free(fresh);
         return command_fail(out, "compare: %s", why);
@@ -43,5 +35,17 @@ bool command_compare(struct command_ctx *ctx, int argc, char **argv,
     ctx->other = &fresh->report;
     strbuf_printf(out, "exits are shown beside those of %s under %s\n",
                   ctx->other->guest, ctx->other->accel);
+    return true;
+}
+
+bool command_compare(struct command_ctx *ctx, int argc, char **argv,
+                     struct strbuf *out)
+{
+    if (argc < 2)
+        return command_fail(out, "compare: which file? `ringside run "
+                                 "--stats=json --report FILE` writes one");
+    if (strcmp(argv[1], "off") != 0)
+        return command_compare_with(ctx, argv[1], out);
+    command_free_other(ctx);
     return true;
 }
