@@ -2,9 +2,16 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "vmm/host/hostio.h"
+
+/* A wake-up from sleep takes longer than most packets and any step: who waits
+ * looks for so long first, and gives way to others between looks. */
+#define LOOK_NS 50000u
 
 struct call {
     int (*fn)(struct debug *d, void *arg);
@@ -23,8 +30,19 @@ struct debug_server {
     struct debug_client *clients;
     struct debug_run how;
     bool run_wanted, running, quit;
-    int wake_fd; /* eventfd that a running machine listens to */
+    atomic_uint asked;  /* counts calls, runs and quit; read without the lock */
+    atomic_uint served; /* counts calls that are done; likewise */
+    int wake_fd;        /* eventfd that a running machine listens to */
 };
+
+/* Until COUNT is another than SEEN, but not for long.  Without the lock. */
+static void look_for_change(const atomic_uint *count, unsigned seen)
+{
+    uint64_t end_ns = host_now_ns() + LOOK_NS;
+
+    while (atomic_load(count) == seen && host_now_ns() < end_ns)
+        sched_yield();
+}
 
 /* Runs what is queued.  Called with the lock, which FN runs without. */
 static void serve_calls(struct debug_server *srv)
@@ -39,6 +57,7 @@ static void serve_calls(struct debug_server *srv)
             debug_rearm(srv->dbg);
         pthread_mutex_lock(&srv->lock);
         c->done = true;
+        atomic_fetch_add(&srv->served, 1);
         pthread_cond_broadcast(&srv->done);
     }
 }
@@ -129,6 +148,18 @@ static void serve_run(struct debug_server *srv)
     tell_stop(srv, &stop);
 }
 
+/* Called with the lock, which it gives back meanwhile; may return early. */
+static void wait_for_work(struct debug_server *srv)
+{
+    unsigned asked = atomic_load(&srv->asked);
+
+    pthread_mutex_unlock(&srv->lock);
+    look_for_change(&srv->asked, asked);
+    pthread_mutex_lock(&srv->lock);
+    if (atomic_load(&srv->asked) == asked)
+        pthread_cond_wait(&srv->work, &srv->lock);
+}
+
 void debug_server_loop(struct debug_server *srv)
 {
     pthread_mutex_lock(&srv->lock);
@@ -138,7 +169,7 @@ void debug_server_loop(struct debug_server *srv)
         else if (srv->run_wanted)
             serve_run(srv);
         else
-            pthread_cond_wait(&srv->work, &srv->lock);
+            wait_for_work(srv);
     }
     serve_calls(srv);
     pthread_mutex_unlock(&srv->lock);
@@ -163,17 +194,36 @@ void debug_server_detach(struct debug_server *srv, struct debug_client *c)
     pthread_mutex_unlock(&srv->lock);
 }
 
+/* With the lock, as the next. */
+static void tell_loop(struct debug_server *srv)
+{
+    atomic_fetch_add(&srv->asked, 1);
+    pthread_cond_signal(&srv->work);
+}
+
 /* Makes the vCPU's thread look, whether it sleeps or runs the guest. */
 static void wake(struct debug_server *srv)
 {
     uint64_t one = 1;
     ssize_t n;
 
-    pthread_cond_signal(&srv->work);
+    tell_loop(srv);
     if (!srv->running)
         return;
     n = write(srv->wake_fd, &one, sizeof(one));
     (void)n; /* full: it is awake already */
+}
+
+/* With the lock, which it gives back meanwhile. */
+static void wait_until_done(struct debug_server *srv, const struct call *c)
+{
+    unsigned served = atomic_load(&srv->served);
+
+    pthread_mutex_unlock(&srv->lock);
+    look_for_change(&srv->served, served);
+    pthread_mutex_lock(&srv->lock);
+    while (!c->done)
+        pthread_cond_wait(&srv->done, &srv->lock);
 }
 
 int debug_server_call(struct debug_server *srv,
@@ -188,8 +238,7 @@ int debug_server_call(struct debug_server *srv,
             end = &(*end)->next;
         *end = &c;
         wake(srv);
-        while (!c.done)
-            pthread_cond_wait(&srv->done, &srv->lock);
+        wait_until_done(srv, &c);
     }
     pthread_mutex_unlock(&srv->lock);
     return c.result;
@@ -207,7 +256,7 @@ int debug_server_resume(struct debug_server *srv, const struct debug_run *how)
     else {
         srv->how = *how;
         srv->run_wanted = true;
-        pthread_cond_signal(&srv->work);
+        tell_loop(srv);
     }
     pthread_mutex_unlock(&srv->lock);
     return err;
@@ -238,6 +287,6 @@ void debug_server_quit(struct debug_server *srv)
     pthread_mutex_lock(&srv->lock);
     srv->quit = true;
     debug_interrupt(srv->dbg);
-    pthread_cond_signal(&srv->work);
+    tell_loop(srv);
     pthread_mutex_unlock(&srv->lock);
 }
