@@ -65,7 +65,7 @@ bool gdb_reg_where(const struct gdb_reg *r, uint32_t *offset, uint32_t *bytes);
 uint64_t gdb_reg_number(const struct gdb_reg *r, const struct gdb_cpu *cpu);
 void gdb_reg_get(const struct gdb_reg *r, const struct gdb_cpu *cpu,
                  uint8_t *bytes);
-/* 0; -EPERM: it cannot be set. */
+/* 0; -EPERM: it cannot be set.  What only counts stays as it is. */
 int gdb_reg_set(const struct gdb_reg *r, struct x86_state *st,
                 const uint8_t *bytes);
 

@@ -19,7 +19,7 @@
 #define OUT_MAX       (4u << 20) /* a client that does not read is dropped */
 #define FLUSH_LAST_MS 500
 /* What console output may pile up, and how often it is looked at again. */
-#define THROTTLE_BYTES 65536u
+#define THROTTLE_BYTES 4096u /* a ^C is answered behind what waits */
 #define THROTTLE_TURNS 100
 
 struct gdb_server {

@@ -317,6 +317,9 @@ def session_source():
     run("tbreak proc_spawn")
     run("continue")
     check(gdb.newest_frame().read_var("file").string() == "shell")
+    regs = run("info registers general")    # a call leaves all as it was
+    check(value("str_len(file)") == len("shell"))
+    check(run("info registers general") == regs)
     for _ in range(3):
         run("step")
     run("info registers")
