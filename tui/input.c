@@ -6,8 +6,6 @@
 #include "tui/screen.h"
 #include "vmm/host/chardev_host.h"
 
-#define LOG_LINES 5000 /* are kept */
-
 void input_begin(struct screen *sc, enum input_kind kind)
 {
     sc->input = kind;
@@ -73,14 +71,6 @@ static int call_command(struct debug *d, void *arg)
     return 0;
 }
 
-static void add_to_log(struct screen *sc, enum look look, const char *prompt,
-                       const char *text)
-{
-    pane_drop_lines(&sc->log, LOG_LINES);
-    pane_add(&sc->log, look, "%s%s", prompt, text);
-    sc->log.copied++; /* the panes that show it are behind */
-}
-
 /* What a command said: the first line at the bottom, all of it in the log,
  * and over the panes if it does not fit there. */
 static void show_output(struct screen *sc, bool ok, char *text)
@@ -96,7 +86,7 @@ static void show_output(struct screen *sc, bool ok, char *text)
                text ? text : "");
     for (char *l = text ? strtok_r(text, "\n", &save) : NULL; l;
          l = strtok_r(NULL, "\n", &save)) {
-        add_to_log(sc, look, "", l);
+        screen_log(sc, look, "%s", l);
         if (many)
             popup_line(sc, look, l);
     }
@@ -110,7 +100,7 @@ void screen_command(struct screen *sc, const char *line)
 
     strbuf_init(&c.out);
     debug_server_call(sc->srv, call_command, &c);
-    add_to_log(sc, LOOK_NAME, ":", line);
+    screen_log(sc, LOOK_NAME, ":%s", line);
     show_output(sc, c.ok, c.out.text);
     strbuf_fini(&c.out);
     if (sc->ctx->quit)

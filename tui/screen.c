@@ -13,6 +13,7 @@
 
 #define REFRESH_MS    200  /* while the guest runs */
 #define CONSOLE_LINES 5000 /* of the guest's output are kept */
+#define LOG_LINES     5000 /* are kept */
 
 void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
 {
@@ -22,6 +23,19 @@ void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
     vsnprintf(sc->message, sizeof(sc->message), fmt, ap);
     va_end(ap);
     sc->message_bad = bad;
+}
+
+void screen_log(struct screen *sc, enum look look, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    pane_drop_lines(&sc->log, LOG_LINES);
+    pane_add(&sc->log, look, "%s", text);
+    sc->log.copied++; /* the panes that show it are behind */
 }
 
 struct pane *screen_focus(struct screen *sc)
@@ -108,6 +122,10 @@ static int look(struct debug *d, void *arg)
     if (sc->running)
         debug_look_at_lap(d);
     take_console(sc);
+    if (sc->stopped) /* logged before the panes, as the log may be one */
+        screen_log(sc, LOOK_DIM, "%llu: %s", (unsigned long long)sc->icount,
+                   sc->stop.text);
+    sc->stopped = false;
     if (sc->follow.due)
         follow_stop(sc);
     for (unsigned i = 0; i < sc->panes; i++)
@@ -262,6 +280,7 @@ static void hear_stop(struct screen *sc)
     if (!atomic_exchange(&sc->stop_news, false))
         return;
     sc->follow.due = true;
+    sc->stopped = true;
     screen_refresh(sc);
     screen_say(sc, sc->stop.reason == DEBUG_REASON_TRIPLE_FAULT, "%s",
                sc->stop.text);

@@ -72,6 +72,7 @@ struct screen {
     uint64_t icount;
     bool running, glance;  /* glance: live panes only */
     atomic_bool stop_news; /* the guest stopped since */
+    bool stopped;          /* the log is to say so */
 
     enum input_kind input;
     char text[INPUT_MAX];
@@ -108,6 +109,9 @@ void layout_apply(struct screen *sc);
 /* Looks at the machine: fills the model and all panes in sight. */
 void screen_refresh(struct screen *sc);
 void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* A line of the event log. */
+void screen_log(struct screen *sc, enum look look, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void screen_key(struct screen *sc, int key);
 void screen_resume(struct screen *sc, enum debug_run_kind kind, uint64_t addr);

@@ -180,7 +180,7 @@ static void put_head(const struct grid *g, const struct view_ctx *ctx)
                                     : "1 GiB",
               vm_vcpu(ctx->vm)->ops == &accel_kvm
                   ? "the kernel hides its tables"
-                  : "bt has no second table, see `shadow`");
+                  : "bt has none, see `shadow`");
 }
 
 bool view_nested(const struct view_ctx *ctx, int argc, char **argv,
