@@ -173,14 +173,13 @@ static void put_head(const struct grid *g, const struct view_ctx *ctx)
     doc_field(g->doc, "guest", "%s paging, cr3 %#llx",
               x86_paging_mode_name(g->paging.mode),
               (unsigned long long)g->st.cr3);
-    doc_field(g->doc, "host", "%u levels, pages of %s; a model: %s",
-              g->host.levels,
-              g->host.shift == 12   ? "4 KiB"
-              : g->host.shift == 21 ? "2 MiB"
-                                    : "1 GiB",
-              vm_vcpu(ctx->vm)->ops == &accel_kvm
-                  ? "the kernel hides its tables"
-                  : "bt has none, see `shadow`");
+    doc_field(
+        g->doc, "host", "%u levels, pages of %s; a model: %s", g->host.levels,
+        g->host.shift == 12   ? "4 KiB"
+        : g->host.shift == 21 ? "2 MiB"
+                              : "1 GiB",
+        vm_vcpu(ctx->vm)->ops == &accel_kvm ? "the kernel hides its tables"
+                                            : "bt has none, see `shadow`");
 }
 
 bool view_nested(const struct view_ctx *ctx, int argc, char **argv,
