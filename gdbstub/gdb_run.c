@@ -30,7 +30,7 @@ int opt_gdb_wait(struct cli *cli, char *text)
 }
 
 static int run(const struct cli *cli, struct debug_server *srv,
-               struct debug *dbg)
+               struct debug *dbg, const struct command_screen *screen)
 {
     static const struct debug_run go = {.kind = DEBUG_RUN_CONTINUE};
     struct gdb_server *g;
@@ -38,6 +38,7 @@ static int run(const struct cli *cli, struct debug_server *srv,
 
     if (err)
         return err;
+    gdb_server_set_screen(g, screen);
     signalled = g;
     if (cli->gdb_wait)
         log_info("waiting for gdb at %s", cli->gdb);
@@ -49,7 +50,8 @@ static int run(const struct cli *cli, struct debug_server *srv,
     return 0;
 }
 
-int gdb_run(const struct cli *cli, struct vm *vm)
+int gdb_run(const struct cli *cli, struct vm *vm,
+            const struct command_screen *screen)
 {
     struct debug_server *srv = NULL;
     struct debug *dbg;
@@ -58,7 +60,7 @@ int gdb_run(const struct cli *cli, struct vm *vm)
     if (!err)
         err = debug_server_create(&srv, dbg);
     if (!err)
-        err = run(cli, srv, dbg);
+        err = run(cli, srv, dbg, screen);
     debug_server_destroy(srv);
     debug_destroy(dbg);
     return err;

@@ -498,6 +498,12 @@ void gdb_server_destroy(struct gdb_server *g)
     free(g);
 }
 
+void gdb_server_set_screen(struct gdb_server *g,
+                           const struct command_screen *screen)
+{
+    gdb_vm_set_screen(g->vm, screen);
+}
+
 void gdb_server_end(struct gdb_server *g)
 {
     atomic_store(&g->end, true);

@@ -9,6 +9,7 @@
 #ifndef GDBSTUB_SERVER_H
 #define GDBSTUB_SERVER_H
 #include "vmm/debug_server.h"
+#include "vmm/view/command.h"
 
 struct gdb_server;
 
@@ -21,6 +22,9 @@ struct gdb_server;
 int gdb_server_create(struct gdb_server **out, const char *where,
                       struct debug_server *srv, struct debug *dbg, bool shared);
 void gdb_server_destroy(struct gdb_server *g);
+/* Who carries out `monitor layout` and `theme`; before debug_server_loop(). */
+void gdb_server_set_screen(struct gdb_server *g,
+                           const struct command_screen *screen);
 /* Ends the guest soon, stopped or not.  Any thread, or a signal handler. */
 void gdb_server_end(struct gdb_server *g);
 /* Is WHERE of a form that gdb_server_create() knows? */

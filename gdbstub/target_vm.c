@@ -6,7 +6,6 @@
 
 #include "gdbstub/exec_file.h"
 #include "gdbstub/target_points.h"
-#include "vmm/view/command.h"
 
 /* Signals by gdb's numbers. */
 enum {
@@ -447,6 +446,11 @@ struct gdb_target gdb_vm_target(struct gdb_vm *t)
 void gdb_vm_forget(struct gdb_vm *t)
 {
     t->fresh = false;
+}
+
+void gdb_vm_set_screen(struct gdb_vm *t, const struct command_screen *screen)
+{
+    t->ctx.screen = *screen;
 }
 
 void gdb_vm_count_change(struct gdb_vm *t)

@@ -6,6 +6,7 @@
 #define GDBSTUB_TARGET_VM_H
 #include "gdbstub/target.h"
 #include "vmm/debug_server.h"
+#include "vmm/view/command.h"
 
 struct gdb_vm;
 
@@ -17,6 +18,8 @@ struct gdb_target gdb_vm_target(struct gdb_vm *t);
 void gdb_vm_forget(struct gdb_vm *t);
 /* Where printf of dprintf goes; amid a run. */
 void gdb_vm_set_print(struct gdb_vm *t, gdb_print_fn *print, void *opaque);
+/* Who carries out `layout` and `theme`. */
+void gdb_vm_set_screen(struct gdb_vm *t, const struct command_screen *screen);
 /* The guest stopped, and the client was not waiting for it. */
 void gdb_vm_count_change(struct gdb_vm *t);
 /* A new client: the registers' layout is chosen anew. */

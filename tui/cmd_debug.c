@@ -222,7 +222,13 @@ static const char *theme_of(const struct cli *cli)
 static int run_screen(struct session *s, const struct cli *cli)
 {
     char layout[512], history[512];
+    struct paper_screen beside = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .layout = LAYOUTS};
+    struct paper paper = {
+        .theme = theme_find("mono"), .console = s->console, .beside = &beside};
+    struct command_screen for_gdb = {paper_command, &paper};
     struct screen_thread t = {.cfg = {.ctx = &s->ctx,
+                                      .paper = cli->gdb ? &beside : NULL,
                                       .console = s->console,
                                       .shared = cli->gdb,
                                       .record = cli->record,
@@ -245,6 +251,8 @@ static int run_screen(struct session *s, const struct cli *cli)
         debug_server_destroy(t.srv);
         return status;
     }
+    if (gdb)
+        gdb_server_set_screen(gdb, &for_gdb);
     if (open_term(&t.cfg.term, cli) == 0 &&
         pthread_create(&thread, NULL, screen_main, &t) == 0) {
         debug_server_loop(t.srv);
@@ -254,6 +262,16 @@ static int run_screen(struct session *s, const struct cli *cli)
     gdb_server_destroy(gdb);
     debug_server_destroy(t.srv);
     return status;
+}
+
+static void run_repl(struct session *s, const struct cli *cli)
+{
+    bool colours = isatty(STDOUT_FILENO) || cli->theme;
+    struct paper paper = {.theme = theme_find(colours ? theme_of(cli) : "mono"),
+                          .console = s->console};
+
+    s->ctx.screen = (struct command_screen){paper_command, &paper};
+    repl_run(&s->ctx);
 }
 
 static bool wants_screen(const struct cli *cli)
@@ -307,7 +325,7 @@ int cmd_debug(struct cli *cli)
     if (wants_screen(cli))
         status = run_screen(&s, cli);
     else
-        repl_run(&s.ctx);
+        run_repl(&s, cli);
     if (keeps_runs(cli))
         last_run_keep(s.vm);
     session_close(&s);

@@ -15,6 +15,7 @@ struct place {
 };
 
 struct layout {
+    const char *name;
     unsigned min_w, min_h;
     struct place place[SCREEN_PANES_MAX];
     /* Those of them that lie elsewhere while registers have 64 bits. */
@@ -23,23 +24,23 @@ struct layout {
 
 /* clang-format off */
 static const struct layout layouts[] = {
-    { 180, 46, {
+    { "large", 180, 46, {
         { "code",    0,  0, 32, 50 }, { "source", 32,  0, 36, 50 },
         { "cpu",    68,  0, 16, 50 }, { "exits",  68, 50, 32, 50 },
         { "stack",   0, 50, 22, 25 }, { "memory", 22, 50, 46, 25 },
         { "walk",    0, 75, 40, 25 }, { "console", 40, 75, 28, 25 },
         { "segs",   84,  0, 16, 50 } }, { { 0 } } },
-    { 118, 36, {
+    { "medium", 118, 36, {
         { "code",    0,  0, 45, 45 }, { "source", 45,  0, 30, 45 },
         { "cpu",    75,  0, 25, 45 }, { "stack",   0, 45, 32, 28 },
         { "memory", 32, 45, 68, 28 }, { "walk",    0, 73, 50, 27 },
         { "console", 50, 73, 50, 27 } }, {
         { "cpu",    75,  0, 25, 73 }, { "memory", 32, 45, 43, 28 } } },
-    { 78, 22, {
+    { "small", 78, 22, {
         { "code",    0,  0, 63, 68 }, { "cpu",    63,  0, 37, 68 },
         { "stack",   0, 68, 100, 32 } }, {
         { "cpu",    63,  0, 37, 100 }, { "stack",  0, 68, 63, 32 } } },
-    { 0, 0, {
+    { "tiny", 0, 0, {
         { "code",    0,  0, 100, 60 }, { "cpu",    0, 60, 100, 40 } }, { { 0 } } },
 };
 /* clang-format on */
@@ -47,13 +48,50 @@ static const struct layout layouts[] = {
 #define ROWS_ABOVE 1u /* status */
 #define ROWS_BELOW 3u /* guest's line, message or input, hints */
 
-static size_t choose(unsigned w, unsigned h)
+static bool fits(const struct screen *sc, size_t at)
+{
+    return sc->term.w >= layouts[at].min_w && sc->term.h >= layouts[at].min_h;
+}
+
+static size_t choose(const struct screen *sc)
 {
     size_t i = 0;
 
-    while (w < layouts[i].min_w || h < layouts[i].min_h)
+    if (sc->pinned && fits(sc, sc->pinned - 1))
+        return sc->pinned - 1;
+    while (!fits(sc, i))
         i++; /* the last fits everything */
     return i;
+}
+
+size_t layout_find(const char *name)
+{
+    size_t i = 0;
+
+    while (i < LAYOUTS && strcmp(layouts[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+bool layout_pin(struct screen *sc, size_t at, struct strbuf *out)
+{
+    if (at < LAYOUTS && !fits(sc, at)) {
+        strbuf_printf(out, "layout: %s needs %ux%u, the screen has %ux%u\n",
+                      layouts[at].name, layouts[at].min_w, layouts[at].min_h,
+                      sc->term.w, sc->term.h);
+        return false;
+    }
+    sc->pinned = at < LAYOUTS ? 1 + (unsigned)at : 0;
+    layout_apply(sc);
+    return true;
+}
+
+void layout_grow(struct screen *sc, size_t at)
+{
+    if (sc->term.w < layouts[at].min_w)
+        sc->term.w = layouts[at].min_w;
+    if (sc->term.h < layouts[at].min_h)
+        sc->term.h = layouts[at].min_h;
 }
 
 static unsigned places(const struct layout *l)
@@ -171,7 +209,7 @@ void layout_apply(struct screen *sc)
 {
     unsigned w = sc->term.w, full = ROWS_ABOVE + ROWS_BELOW;
     unsigned h = sc->term.h > full ? sc->term.h - full : 0;
-    size_t at = choose(w, sc->term.h);
+    size_t at = choose(sc);
 
     static_assert(ARRAY_SIZE(layouts) == LAYOUTS, "a row for each size class");
     /* a pane that fills the screen stays, whatever the size */
@@ -217,6 +255,21 @@ void layout_reset(struct screen *sc)
     memset(sc->chosen, 0, sizeof(sc->chosen));
     sc->layout_known = false;
     layout_apply(sc);
+}
+
+void layout_list(const struct screen *sc, size_t current, struct strbuf *out)
+{
+    for (size_t at = 0; at < LAYOUTS; at++) {
+        char size[16];
+
+        snprintf(size, sizeof(size), "%ux%u", layouts[at].min_w,
+                 layouts[at].min_h);
+        strbuf_printf(out, "%c %-7s %-7s", at == current ? '*' : ' ',
+                      layouts[at].name, layouts[at].min_w ? size : "any");
+        for (unsigned i = 0; i < places(&layouts[at]); i++)
+            strbuf_printf(out, " %s", class_at(sc, at, i)->name);
+        strbuf_putc(out, '\n');
+    }
 }
 
 /* ---- the file: a line for each size class -------------------------- */

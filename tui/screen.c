@@ -108,19 +108,17 @@ static void refresh_pane(struct screen *sc, struct pane *p)
         pane_refresh(p, sc->ctx);
 }
 
-static int look(struct debug *d, void *arg)
+void screen_look(struct screen *sc)
 {
-    struct screen *sc = arg;
-
     vm_get_state(sc->ctx->vm, &sc->st);
     if (sc->wide != (x86_mode(&sc->st) == X86_MODE_LONG64)) {
         sc->wide = !sc->wide;
         layout_apply(sc);
     }
-    sc->stop = *debug_last_stop(d);
+    sc->stop = *debug_last_stop(sc->ctx->dbg);
     sc->icount = vm_vcpu(sc->ctx->vm)->icount;
     if (sc->running)
-        debug_look_at_lap(d);
+        debug_look_at_lap(sc->ctx->dbg);
     take_console(sc);
     if (sc->stopped) /* logged before the panes, as the log may be one */
         screen_log(sc, LOOK_DIM, "%llu: %s", (unsigned long long)sc->icount,
@@ -130,6 +128,12 @@ static int look(struct debug *d, void *arg)
         follow_stop(sc);
     for (unsigned i = 0; i < sc->panes; i++)
         refresh_pane(sc, &sc->pane[i]);
+}
+
+static int look(struct debug *d, void *arg)
+{
+    (void)d;
+    screen_look(arg);
     return 0;
 }
 
@@ -208,26 +212,31 @@ static void paint_lines(struct screen *sc, unsigned *x, unsigned *y)
     *x += surface_text(&sc->surface, row, *x, 0, LOOK_PLAIN, sc->text);
 }
 
-static void paint(struct screen *sc)
+void screen_compose(struct screen *sc, unsigned *x, unsigned *y)
 {
-    unsigned x, y;
-
     if (sc->surface.w != sc->term.w || sc->surface.h != sc->term.h) {
         surface_fini(&sc->surface);
         surface_init(&sc->surface, sc->term.w, sc->term.h);
     }
     surface_clear(&sc->surface);
-    x = sc->surface.w;
-    y = 0;
+    *x = sc->surface.w;
+    *y = 0;
     if (sc->surface.h >= 4) {
         for (unsigned i = 0; i < sc->panes; i++)
             pane_draw(&sc->pane[i], &sc->surface, i == sc->focus);
-        paint_lines(sc, &x, &y);
+        paint_lines(sc, x, y);
         paint_hints(sc);
         popup_paint(sc);
     }
     if (sc->surface.h >= 1)
         paint_status(sc);
+}
+
+static void paint(struct screen *sc)
+{
+    unsigned x, y;
+
+    screen_compose(sc, &x, &y);
     sc->term.ops->present(&sc->term, &sc->surface, x, y);
     if (sc->record)
         record_frame(sc->record, &sc->surface, sc->theme);
@@ -293,6 +302,26 @@ static void wait_patiently(struct screen *sc)
         usleep(1000);
 }
 
+/* What somebody beside has asked the screen to be. */
+static void hear_wish(struct screen *sc)
+{
+    struct paper_screen *p = sc->paper;
+    char line[sizeof(p->wish)];
+
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    memcpy(line, p->wish, sizeof(line));
+    p->wish[0] = '\0';
+    pthread_mutex_unlock(&p->lock);
+    if (line[0])
+        screen_command(sc, line);
+    pthread_mutex_lock(&p->lock);
+    p->layout = sc->layout_at;
+    p->theme = sc->theme;
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* Nobody asked: as little as a running guest's reader may want to see. */
 static void glance(struct screen *sc)
 {
@@ -307,6 +336,7 @@ static void main_loop(struct screen *sc)
         int key;
 
         wait_patiently(sc);
+        hear_wish(sc);
         hear_stop(sc);
         paint(sc);
         key = sc->term.ops->key(
@@ -341,12 +371,12 @@ void screen_run(const struct screen_config *cfg)
     sc->srv = cfg->srv;
     sc->console = cfg->console;
     sc->shared = cfg->shared;
+    sc->paper = cfg->paper;
     sc->term = cfg->term;
     sc->client = (struct debug_client){"screen", on_stop, NULL, sc, NULL};
     sc->ctx->resume = resume_hook;
     sc->ctx->resume_opaque = sc;
-    sc->ctx->screen = settings_command;
-    sc->ctx->screen_opaque = sc;
+    sc->ctx->screen = (struct command_screen){settings_command, sc};
     pane_init(&sc->log, pane_class_find("log"));
     pane_init(&sc->guest, pane_class_find("console"));
     if (cfg->record)

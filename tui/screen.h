@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "tui/pane.h"
+#include "tui/paper.h"
 #include "tui/recall.h"
 #include "tui/record.h"
 #include "tui/term.h"
@@ -61,6 +62,7 @@ struct screen {
     struct layout_choice chosen[LAYOUTS];
     size_t layout_at; /* size class; valid if known */
     bool layout_known;
+    unsigned pinned;         /* 1 + the layout that was asked for; 0: by size */
     const char *layout_path; /* NULL: nothing is read or saved */
     struct follow follow;
     struct pane log, guest; /* kept when no place shows them */
@@ -80,7 +82,8 @@ struct screen {
     struct recall *past; /* commands typed before */
     unsigned recalled;   /* 1 + how far back `text` is from; 0: it is new */
     const struct theme *theme;
-    char needle[INPUT_MAX]; /* of the last search */
+    struct paper_screen *paper; /* NULL: nobody else asks for anything */
+    char needle[INPUT_MAX];     /* of the last search */
     char message[256];
     bool message_bad;
     struct pane popup; /* lines over the panes */
@@ -91,12 +94,13 @@ struct screen_config {
     struct command_ctx *ctx;
     struct debug_server *srv;
     struct chardev *console;
-    bool shared;         /* the guest has other clients: it may change */
-    struct term term;    /* initialised; the screen finishes it */
-    const char *record;  /* asciinema file, or NULL */
-    const char *layout;  /* file of panes, or NULL */
-    const char *history; /* file of typed commands, or NULL */
-    const char *theme;   /* name, or NULL: dark */
+    bool shared;                /* the guest has other clients: it may change */
+    struct term term;           /* initialised; the screen finishes it */
+    const char *record;         /* asciinema file, or NULL */
+    const char *layout;         /* file of panes, or NULL */
+    const char *history;        /* file of typed commands, or NULL */
+    const char *theme;          /* name, or NULL: dark */
+    struct paper_screen *paper; /* asked by others than its user; or NULL */
 };
 
 /* Until the user leaves.  Not on the vCPU's thread. */
@@ -108,6 +112,10 @@ void screen_run(const struct screen_config *cfg);
 void layout_apply(struct screen *sc);
 /* Looks at the machine: fills the model and all panes in sight. */
 void screen_refresh(struct screen *sc);
+/* The same, on the vCPU's thread. */
+void screen_look(struct screen *sc);
+/* Draws on sc->surface; *X, *Y: where the cursor goes. */
+void screen_compose(struct screen *sc, unsigned *x, unsigned *y);
 void screen_say(struct screen *sc, bool bad, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 /* A line of the event log. */
@@ -148,6 +156,15 @@ void layout_note(struct screen *sc);
 struct pane *layout_exchange(struct screen *sc, unsigned i,
                              const struct pane_class *c);
 void layout_reset(struct screen *sc);
+/* The index of a layout by its name; LAYOUTS: there is none. */
+size_t layout_find(const char *name);
+/* That layout while the terminal is large enough; LAYOUTS: by its size again.
+ * False, and why: it is not. */
+bool layout_pin(struct screen *sc, size_t at, struct strbuf *out);
+/* Makes the terminal large enough for it. */
+void layout_grow(struct screen *sc, size_t at);
+/* All of them with their panes, CURRENT marked. */
+void layout_list(const struct screen *sc, size_t current, struct strbuf *out);
 void layout_fini(struct screen *sc);
 void layout_write(const struct screen *sc, FILE *file);
 /* 0, or the number of the line that is wrong: then nothing has changed. */
@@ -163,6 +180,7 @@ void follow_resized(struct screen *sc);
 const struct pane_class *follow_beneath(const struct screen *sc, unsigned i);
 
 /* settings.c: the commands `layout` and `theme`; files of them. */
-bool settings_command(void *opaque, int argc, char **argv, struct strbuf *out);
+bool settings_command(void *opaque, struct command_ctx *ctx, int argc,
+                      char **argv, struct strbuf *out);
 void settings_load(struct screen *sc, const struct screen_config *cfg);
 #endif

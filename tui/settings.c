@@ -76,11 +76,15 @@ static bool set_layout(struct screen *sc, int argc, char **argv,
         sc->follow.off = strcmp(on, "off") == 0;
         return true;
     }
+    if (strcmp(what, "auto") == 0)
+        return layout_pin(sc, LAYOUTS, out);
+    if (layout_find(what) < LAYOUTS)
+        return layout_pin(sc, layout_find(what), out);
     if (what[0])
-        return fail(out, "layout: save, reset, follow on, follow off");
-    for (unsigned i = 0; i < sc->panes; i++)
-        strbuf_printf(out, "%s%s", i ? " " : "", sc->pane[i].class->name);
-    strbuf_printf(out, "; follow %s\n", sc->follow.off ? "off" : "on");
+        return fail(out, "layout: large, medium, small, tiny, auto, save, "
+                         "reset, follow on, follow off");
+    layout_list(sc, sc->layout_at, out);
+    strbuf_printf(out, "follow %s\n", sc->follow.off ? "off" : "on");
     return true;
 }
 
@@ -90,7 +94,7 @@ static bool set_theme(struct screen *sc, int argc, char **argv,
     const struct theme *t = argc > 1 ? theme_find(argv[1]) : NULL;
 
     if (argc < 2) {
-        strbuf_printf(out, "%s\n", sc->theme->name);
+        theme_list(sc->theme, out);
         return true;
     }
     if (!t)
@@ -100,7 +104,8 @@ static bool set_theme(struct screen *sc, int argc, char **argv,
     return true;
 }
 
-bool settings_command(void *opaque, int argc, char **argv, struct strbuf *out)
+bool settings_command(void *opaque, struct command_ctx *ctx, int argc,
+                      char **argv, struct strbuf *out)
 {
     static const struct {
         const char *name;
@@ -108,6 +113,7 @@ bool settings_command(void *opaque, int argc, char **argv, struct strbuf *out)
                     struct strbuf *out);
     } rows[] = {{"layout", set_layout}, {"theme", set_theme}};
 
+    (void)ctx;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (strcmp(rows[i].name, argv[0]) == 0)
             return rows[i].run(opaque, argc, argv, out);

@@ -55,6 +55,16 @@ const struct theme *theme_find(const char *name)
     return NULL;
 }
 
+void theme_list(const struct theme *current, struct strbuf *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(themes); i++)
+        strbuf_printf(out, "%c %-6s %s\n", &themes[i] == current ? '*' : ' ',
+                      themes[i].name,
+                      themes[i].colours
+                          ? "colours on a background like its name"
+                          : "no colours");
+}
+
 void theme_rgb(uint8_t colour, uint8_t rgb[3])
 {
     static const uint8_t steps[] = {0, 95, 135, 175, 215, 255};

@@ -30,6 +30,8 @@ struct theme {
 /* NULL: there is none of that name. */
 const struct theme *theme_find(const char *name);
 const struct theme *theme_nth(size_t n);
+/* Their names, a line each, CURRENT marked. */
+void theme_list(const struct theme *current, struct strbuf *out);
 /* Red, green and blue (0 to 255) of one of the 256 colours from 16 on. */
 void theme_rgb(uint8_t colour, uint8_t rgb[3]);
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gdbstub/gdb_run.h"
+#include "tui/paper.h"
 #include "vmm/base/log.h"
 #include "vmm/cli.h"
 #include "vmm/cli_display.h"
@@ -122,6 +123,14 @@ static void say_why_it_ended(struct vm *vm)
     }
 }
 
+static int run_with_gdb(const struct cli *cli, struct vm *vm)
+{
+    struct paper paper = {.theme = theme_find("mono")};
+    struct command_screen screen = {paper_command, &paper};
+
+    return gdb_run(cli, vm, &screen);
+}
+
 int cmd_run(struct cli *cli)
 {
     struct display *display = NULL;
@@ -142,7 +151,7 @@ int cmd_run(struct cli *cli)
     greet(cli);
     wall = host_now_ns();
     if (cli->gdb)
-        err = gdb_run(cli, vm);
+        err = run_with_gdb(cli, vm);
     else
         vm_run(vm);
     wall = host_now_ns() - wall;

@@ -642,6 +642,11 @@ def test_beside_the_screen():
             want = SYMBOLS["hit"].to_bytes(4, "little").hex()
             assert c.ask(pc) == want
             assert "stepped" in c.monitor("why")
+            # What `monitor` asks of it, the screen does between two keys.
+            assert "* dark" in c.monitor("theme")
+            assert "* small" in c.monitor("layout")
+            drawn = c.monitor("layout tiny")
+            assert re.search("^- code -+", drawn, re.M), drawn
             # Stop points are everybody's; a kill ends the guest alone.
             assert "gdb's" in c.monitor("points")
             assert "swbreak" in c.run("vCont;c")
@@ -655,6 +660,7 @@ def test_beside_the_screen():
             screen.write("s\n")
         shown = proc.communicate(timeout=20 * SLOWER)[0].decode()
         assert "stepped at" in shown, shown
+        assert re.search("^(─|-) cpu ", shown, re.M), shown
         assert proc.returncode == 0
     finally:
         proc.kill()

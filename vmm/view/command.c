@@ -254,9 +254,11 @@ static const char *complete_word(const char *command, const char *word,
     static const struct {
         const char *command, *word;
     } rows[] = {
-        {"layout", "save"},   {"layout", "reset"}, {"layout", "follow"},
-        {"theme", "dark"},    {"theme", "light"},  {"theme", "mono"},
-        {"explain", "fault"}, {"explain", "insn"}, {"explain", "exit"},
+        {"layout", "large"}, {"layout", "medium"}, {"layout", "small"},
+        {"layout", "tiny"},  {"layout", "auto"},   {"layout", "save"},
+        {"layout", "reset"}, {"layout", "follow"}, {"theme", "dark"},
+        {"theme", "light"},  {"theme", "mono"},    {"explain", "fault"},
+        {"explain", "insn"}, {"explain", "exit"},
     };
     size_t len = strlen(word);
     const struct explanation *e;

@@ -7,6 +7,15 @@
 #define VMM_VIEW_COMMAND_H
 #include "vmm/view/view.h"
 
+struct command_ctx;
+
+/* `layout` and `theme` are carried out by whoever knows screens. */
+struct command_screen {
+    bool (*run)(void *opaque, struct command_ctx *ctx, int argc, char **argv,
+                struct strbuf *out); /* NULL: nobody does */
+    void *opaque;
+};
+
 struct command_ctx {
     struct vm *vm;
     struct debug *dbg;
@@ -30,9 +39,8 @@ struct command_ctx {
     const char *rest;        /* of the line that runs, behind the command */
     char last[128];          /* what an empty line repeats: a step */
     struct chardev *console; /* the guest's serial line; NULL: not here */
-    /* Commands about the screen itself; NULL: there is none. */
-    bool (*screen)(void *opaque, int argc, char **argv, struct strbuf *out);
-    void *screen_opaque;
+    /* Commands about the screen itself. */
+    struct command_screen screen;
     /* Conditions typed so far; owned, so the points go before the context. */
     struct typed_condition *conditions;
 };

@@ -43,9 +43,9 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
 static bool on_screen(struct command_ctx *ctx, int argc, char **argv,
                       struct strbuf *out)
 {
-    if (!ctx->screen)
-        return command_fail(out, "%s: there is no screen here", argv[0]);
-    return ctx->screen(ctx->screen_opaque, argc, argv, out);
+    if (!ctx->screen.run)
+        return command_fail(out, "%s: nothing is drawn here", argv[0]);
+    return ctx->screen.run(ctx->screen.opaque, ctx, argc, argv, out);
 }
 
 bool command_type(struct command_ctx *ctx, int argc, char **argv,

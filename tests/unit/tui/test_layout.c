@@ -310,6 +310,35 @@ static void test_ascii(void **state)
         assert_int_equal(surface_ascii(rows[i].ch), rows[i].ascii);
 }
 
+/* One that was asked for, while it fits; then the terminal's size decides. */
+static void test_pinned(void **state)
+{
+    static struct screen sc;
+    struct strbuf out;
+
+    (void)state;
+    strbuf_init(&out);
+    sc.term.w = 120;
+    sc.term.h = 40;
+    assert_false(layout_pin(&sc, layout_find("large"), &out));
+    assert_string_equal(strbuf_str(&out),
+                        "layout: large needs 180x46, the screen has 120x40\n");
+    assert_true(layout_pin(&sc, layout_find("small"), &out));
+    assert_int_equal(sc.panes, 3);
+    sc.term.w = 70;
+    layout_apply(&sc);
+    assert_int_equal(sc.panes, 2);
+    sc.term.w = 200;
+    sc.term.h = 60;
+    layout_apply(&sc);
+    assert_int_equal(sc.panes, 3);
+    assert_true(layout_pin(&sc, LAYOUTS, &out));
+    assert_int_equal(sc.panes, 9);
+    assert_int_equal(layout_find("huge"), LAYOUTS);
+    layout_fini(&sc);
+    strbuf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_words_of_a_line),
         cmocka_unit_test(test_popup_wraps),
         cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_pinned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
