@@ -85,7 +85,7 @@ static void say_exception(struct debug_stop *s)
         snprintf(s->text + n, sizeof(s->text) - n, ", address %#llx: %.*s",
                  (unsigned long long)e->u.exception.cr2,
                  (int)strcspn(error, ":"), error);
-    else
+    else if (e->u.exception.has_error)
         snprintf(s->text + n, sizeof(s->text) - n, ", error %#x",
                  e->u.exception.error);
 }

@@ -286,12 +286,11 @@ static void note_exception(struct emu *emu, const struct x86_event *ev)
     cause->rip = st->rip;
 }
 
-static void report(struct emu *emu, const struct x86_event *ev, uint64_t rip)
+static void report(struct emu *emu, const struct x86_event *ev,
+                   enum vm_exit_kind kind, uint64_t rip)
 {
     struct vm_exit e = {
-        .kind = ev->external ? VM_EXIT_EXTINT
-                : ev->soft   ? VM_EXIT_SOFT_INT
-                             : VM_EXIT_EXCEPTION,
+        .kind = kind,
         .rip = rip,
         .icount = emu->vcpu->icount,
     };
@@ -317,7 +316,11 @@ bool emu_deliver(struct emu *emu, const struct x86_event *ev)
             goto shutdown;
         now = next;
     }
-    report(emu, &now, rip);
+    report(emu, &now,
+           now.external ? VM_EXIT_EXTINT
+           : now.soft   ? VM_EXIT_SOFT_INT
+                        : VM_EXIT_EXCEPTION,
+           rip);
     return true;
 
 shutdown:
@@ -332,7 +335,9 @@ shutdown:
 
 /* ---- INT n, INT3, INT1, INTO ------------------------------------------- */
 
-static bool software_interrupt(struct emu *emu, uint8_t vector)
+/* Reported as KIND: INT3's #BP and INTO's #OF are exceptions, INT n is none. */
+static bool software_interrupt(struct emu *emu, uint8_t vector,
+                               enum vm_exit_kind kind)
 {
     struct x86_event ev = {
         .valid = true,
@@ -344,7 +349,7 @@ static bool software_interrupt(struct emu *emu, uint8_t vector)
 
     if (!deliver_once(emu, &ev))
         return false;
-    report(emu, &ev, rip);
+    report(emu, &ev, kind, rip);
     return true;
 }
 
@@ -352,19 +357,20 @@ bool sys_int_n(struct emu *emu)
 {
     if (sys_is_v86(emu) && !sys_need_iopl(emu)) /* INT3 and INTO may */
         return false;
-    return software_interrupt(emu, (uint8_t)emu->op[0].imm.value.u);
+    return software_interrupt(emu, (uint8_t)emu->op[0].imm.value.u,
+                              VM_EXIT_SOFT_INT);
 }
 
 bool sys_int3(struct emu *emu)
 {
-    return software_interrupt(emu, X86_BP);
+    return software_interrupt(emu, X86_BP, VM_EXIT_EXCEPTION);
 }
 
 bool sys_into(struct emu *emu)
 {
     if (!(emu->st->rflags & X86_EFLAGS_OF))
         return true;
-    return software_interrupt(emu, X86_OF);
+    return software_interrupt(emu, X86_OF, VM_EXIT_EXCEPTION);
 }
 
 /* A privileged software exception: no gate's DPL is checked. */
@@ -381,6 +387,6 @@ bool sys_int1(struct emu *emu)
     if (!deliver_once(emu, &ev))
         return false;
     emu->st->dr[7] &= ~(uint64_t)BIT(13);
-    report(emu, &ev, rip);
+    report(emu, &ev, VM_EXIT_EXCEPTION, rip);
     return true;
 }

@@ -268,6 +268,8 @@ static void v86_int_needs_iopl_and_ring_0(void **state)
     assert_faults(m, X86_GP, 0, IRET);
     idt_gate(m, X86_BP, 0xee, CS0, HANDLER);
     assert_done(exec(m, 0xcc)); /* INT3 needs no IOPL */
+    assert_int_equal(last_exit(m)->kind, VM_EXIT_EXCEPTION);
+    assert_int_equal(last_exit(m)->u.exception.vector, X86_BP);
     set_v86(m, 3);
     idt_gate(m, 0x40, 0xee, CS1 & ~3u, HANDLER);
     assert_faults(m, X86_GP, CS1 & ~3u, INT_N(0x40));
