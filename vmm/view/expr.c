@@ -2,6 +2,7 @@
 #include "vmm/view/expr.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,6 +303,25 @@ static bool parse_segoff(struct parser *p, uint64_t *value)
     return true;
 }
 
+/* FILE.C:LINE at p->at; else false.  A segment's name has no dot. */
+static bool parse_line(struct parser *p, uint64_t *value)
+{
+    size_t n = strcspn(p->at, ": \t");
+    char file[128], *end;
+    long line;
+
+    if (n >= sizeof(file) || !memchr(p->at, '.', n) || p->at[n] != ':' ||
+        !isdigit((unsigned char)p->at[n + 1]))
+        return false;
+    memcpy(file, p->at, n);
+    file[n] = '\0';
+    line = strtol(p->at + n + 1, &end, 10);
+    p->at = end;
+    if (line > INT_MAX || !symbols_find_line(p->sym, file, (int)line, value))
+        fail(p, "no code is known of line %ld of '%s'", line, file);
+    return true;
+}
+
 static uint64_t parse_primary(struct parser *p)
 {
     char word[128];
@@ -309,7 +329,7 @@ static uint64_t parse_primary(struct parser *p)
     size_t n;
 
     skip_space(p);
-    if (parse_segoff(p, &value))
+    if (parse_line(p, &value) || parse_segoff(p, &value))
         return value;
     if (accept(p, "(")) {
         value = parse_binary(p, 0);

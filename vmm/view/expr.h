@@ -5,6 +5,7 @@
  *   eax $eax cr3 dr7 ds    registers, with or without $
  *   $pc $sp $fp            linear, as gdb has them
  *   main  main+4           symbols; also &main
+ *   main.c:12              where a source line's code begins
  *   f000:fff0 cs:ip ss:esp linear address of segment:offset; the segment part
  *                          before a colon is hexadecimal when it is a number
  *   phys:0x1000            a guest-physical address

@@ -312,6 +312,24 @@ bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
     return *file != NULL;
 }
 
+bool symbols_find_line(const struct symbols *s, const char *file, int line,
+                       uint64_t *addr)
+{
+    Dwfl_Line **found = NULL;
+    size_t n = 0, known = 0;
+    Dwarf_Addr at;
+
+    if (!s || !s->module ||
+        dwfl_module_getsrc_file(s->module, file, line, 0, &found, &n) != 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (dwfl_lineinfo(found[i], &at, NULL, NULL, NULL, NULL) &&
+            (known++ == 0 || at + (uint64_t)s->delta < *addr))
+            *addr = at + (uint64_t)s->delta;
+    free(found);
+    return known > 0;
+}
+
 void symbols_lines(const struct symbols *s, uint64_t addr, const char *file,
                    uint64_t *first, size_t n)
 {

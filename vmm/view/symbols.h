@@ -36,6 +36,10 @@ size_t symbols_count(const struct symbols *s);
 bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
                   int *line);
 
+/* Where LINE of FILE (a path, or a name without folders), or the next line with
+ * code, begins; false: there is none. */
+bool symbols_find_line(const struct symbols *s, const char *file, int line,
+                       uint64_t *addr);
 /*
  * FIRST[I], of N: the lowest address of line I of FILE in the compilation unit
  * of ADDR; 0: the line made no code.
