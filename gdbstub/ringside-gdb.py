@@ -53,6 +53,16 @@ class ModeFollower:
         self.busy = False
         gdb.events.stop.connect(self.on_stop)
         gdb.events.exited.connect(self.forget)
+        self.hook_stop()
+
+    @staticmethod
+    def hook_stop():
+        """Before gdb prints where it stopped, in registers that are too narrow
+        if the mode has changed.  (At the event it has printed it.)"""
+        try:
+            gdb.execute("show user hook-stop", to_string=True)
+        except gdb.error:               # the user has none
+            gdb.execute("define hook-stop\npython follower.on_stop(None)\nend")
 
     def forget(self, _event=None):
         self.architecture = None

@@ -235,6 +235,22 @@ def session_long():
     run("continue")
 
 
+def session_long_line():
+    """The line of the first stop in 64-bit code, above 4 GiB."""
+    connect()
+    with open("%s/tests/gdb/long.img.sym" % BUILD) as names:
+        leaf = [int(line.split()[0], 16) for line in names
+                if line.split()[2] == "high_leaf"][0]
+    at = 0xffffffff80000000 + leaf
+    run("monitor break %#x" % at)
+    run("continue")
+    check(value("$pc") == at)
+    gdb.flush()
+    with open("/proc/self/fd/1") as printed:    # of a stop, gdb returns nothing
+        said = printed.read()
+    check("\n%#x in" % at in said, said)
+
+
 def session_steps16():
     """Into, over and out of calls in 16-bit code."""
     run("symbol-file %s/tests/gdb/modes.img.elf" % BUILD)

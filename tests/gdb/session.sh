@@ -15,12 +15,12 @@ trap cleanup EXIT
 
 # The sessions, and the image that each begins with.  Those of `kvm_only` are of
 # 64-bit code.
-kvm_only='^long$'
+kvm_only='^long'
 sessions=(boot:guests/teach.img source:guests/teach.elf
     monitor:guests/teach.img user:guests/teach.elf points:guests/teach.elf
     interrupt:guests/teach.elf memory:guests/teach.elf
     program:guests/teach.elf modes:tests/gdb/modes.img
-    long:tests/gdb/long.img steps16:tests/gdb/modes.img
+    long:tests/gdb/long.img long_line:tests/gdb/long.img steps16:tests/gdb/modes.img
     names:tests/gdb/modes.img)
 
 # Where a session was that did not come to its end, and what either said last.
