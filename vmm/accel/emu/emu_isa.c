@@ -43,6 +43,7 @@ static bool known64(ZydisISAExt ext)
     case ZYDIS_ISA_EXT_PCLMULQDQ:
     case ZYDIS_ISA_EXT_SHA:
     case ZYDIS_ISA_EXT_MOVBE:
+    case ZYDIS_ISA_EXT_BMI1: /* TZCNT */
     case ZYDIS_ISA_EXT_LZCNT:
     case ZYDIS_ISA_EXT_ADOX_ADCX:
         return true;

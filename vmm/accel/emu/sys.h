@@ -102,6 +102,12 @@ static inline bool sys_is_long(const struct emu *emu)
     return emu->st->efer & X86_EFER_LMA;
 }
 
+/* Addresses wrap at 4 GiB, but in long mode. */
+static inline uint64_t sys_wrap(const struct emu *emu, uint64_t address)
+{
+    return sys_is_long(emu) ? address : (uint32_t)address;
+}
+
 /* Protected mode proper: selectors name descriptors. */
 static inline bool sys_is_protected(const struct emu *emu)
 {

@@ -10,9 +10,7 @@ bool sys_desc_find(const struct emu *emu, uint16_t selector, uint64_t *gla)
     const struct x86_state *st = emu->st;
     uint32_t offset = selector & ~7u;
 
-    *gla = (selector & 4 ? st->ldt.base : st->gdt.base) + offset;
-    if (!sys_is_long(emu))
-        *gla = (uint32_t)*gla;
+    *gla = sys_wrap(emu, (selector & 4 ? st->ldt.base : st->gdt.base) + offset);
     if (selector & 4)
         return (st->ldt.attr & X86_SEG_P) && offset + 7 <= st->ldt.limit;
     return offset + 7 <= st->gdt.limit;
@@ -266,11 +264,9 @@ bool sys_need_protected(struct emu *emu)
 
 struct vm_exit sys_exit(const struct emu *emu, enum vm_exit_kind kind)
 {
-    uint64_t rip = emu->next_rip - emu->insn->length;
-
     return (struct vm_exit){
         .kind = kind,
-        .rip = sys_is_long(emu) ? rip : (uint32_t)rip,
+        .rip = sys_wrap(emu, emu->next_rip - emu->insn->length),
         .icount = emu->vcpu->icount,
     };
 }

@@ -26,12 +26,12 @@ static bool bitmap_allows(struct emu *emu, uint16_t port, unsigned size,
     *allowed = false;
     if (type != SYS_TSS32 || tr->limit < TSS32_MIN_LIMIT)
         return true;
-    if (!emu_read_sys(emu, (uint32_t)tr->base + TSS_IOMAP_BASE, &base, 2))
+    if (!emu_read_sys(emu, sys_wrap(emu, tr->base + TSS_IOMAP_BASE), &base, 2))
         return false;
     at = base + port / 8u;
     if (at + 1 > tr->limit)
         return true;
-    if (!emu_read_sys(emu, (uint32_t)tr->base + at, &bits, 2))
+    if (!emu_read_sys(emu, sys_wrap(emu, tr->base + at), &bits, 2))
         return false;
     *allowed = !((unsigned)bits >> (port & 7) & (BIT(size) - 1));
     return true;
