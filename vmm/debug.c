@@ -181,6 +181,18 @@ static bool watch_stops(struct debug *d, const struct vm_exit *e,
     return false;
 }
 
+/* Is there a breakpoint, as last armed, where ST stands? */
+static bool breakpoint_stops(struct debug *d, const struct x86_state *st)
+{
+    for (size_t i = 0; i < d->bps; i++)
+        if (d->armed[i].id != GOAL_ID && debug_bp_is_at(d, &d->bp[i], st) &&
+            debug_bp_check(d, i, st)) {
+            stop_at_point(d, d->armed[i].id, st);
+            return true;
+        }
+    return false;
+}
+
 /* The points under a hit the accelerator reported without asking. */
 static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
                             const struct x86_state *st)
@@ -192,12 +204,8 @@ static enum leg look_at_hit(struct debug *d, const struct vm_exit *e,
     if (e->u.debug.hits & DEBUG_HIT_BREAKPOINT) {
         if (d->goal_set && at == d->goal && debug_goal_hits(d, st))
             return LEG_DONE;
-        for (size_t i = 0; i < d->bps; i++)
-            if (d->armed[i].id != GOAL_ID && debug_bp_is_at(d, &d->bp[i], st) &&
-                debug_bp_check(d, i, st)) {
-                stop_at_point(d, d->armed[i].id, st);
-                return LEG_STOPPED;
-            }
+        if (breakpoint_stops(d, st))
+            return LEG_STOPPED;
     }
     if (e->u.debug.hits & (DEBUG_HIT_STEP | DEBUG_HIT_COUNT))
         return LEG_DONE;
@@ -405,6 +413,15 @@ static enum leg insn_leg(struct debug *d, bool into_interrupts, int *err)
     return step_leg(d, into_interrupts, err);
 }
 
+/* Amid several steps, none of which looks at breakpoints. */
+static bool breakpoint_here(struct debug *d, const struct x86_state *st)
+{
+    struct debug_ctl ctl = {0};
+
+    debug_arm_points(d, &ctl);
+    return breakpoint_stops(d, st);
+}
+
 static bool insn_here(struct debug *d, struct x86_state *st,
                       struct x86_insn *insn)
 {
@@ -450,6 +467,8 @@ static enum leg finish_leg(struct debug *d, int *err)
         vm_get_state(d->vm, &st);
         if (ret && leg == LEG_DONE && debug_stack_linear(&st) > frame)
             return leg;
+        if (leg != LEG_STOPPED && breakpoint_here(d, &st))
+            leg = LEG_STOPPED;
     }
     return leg;
 }
@@ -463,8 +482,11 @@ static enum leg range_leg(struct debug *d, const struct debug_run *how,
     do {
         leg = insn_leg(d, how->into_interrupts, err);
         vm_get_state(d->vm, &st);
-    } while (leg != LEG_STOPPED &&
-             x86_linear_rip(&st) - how->addr < how->end - how->addr);
+        if (x86_linear_rip(&st) - how->addr >= how->end - how->addr)
+            return leg;
+        if (leg != LEG_STOPPED && breakpoint_here(d, &st))
+            leg = LEG_STOPPED;
+    } while (leg != LEG_STOPPED);
     return leg;
 }
 
@@ -472,14 +494,19 @@ static enum leg steps_leg(struct debug *d, const struct debug_run *how,
                           int *err)
 {
     uint64_t count = how->count ? how->count : 1;
+    struct x86_state st;
     enum leg leg;
 
     if (count > 1 && vm_vcpu(d->vm)->ops == &accel_bt)
         return free_leg(d, vm_vcpu(d->vm)->icount + count, err);
-    do
+    for (;;) {
         leg = insn_leg(d, how->into_interrupts, err);
-    while (leg != LEG_STOPPED && --count > 0);
-    return leg;
+        if (leg == LEG_STOPPED || --count == 0)
+            return leg;
+        vm_get_state(d->vm, &st);
+        if (breakpoint_here(d, &st))
+            return LEG_STOPPED;
+    }
 }
 
 int debug_run(struct debug *d, const struct debug_run *how,

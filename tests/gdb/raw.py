@@ -474,6 +474,19 @@ def test_steps():
         reply = g.c.run("vCont;r%x,%x:p1.1" % (SYMBOLS["loop"],
                                                SYMBOLS["touch"]))
         assert reply.startswith("T05") and g.pc() == SYMBOLS["touch"]
+        # A breakpoint in the range stops, if its condition holds.
+        whole = "vCont;r%x,%x:p1.1" % (SYMBOLS["loop"], SYMBOLS["leave"])
+        turn = g.reg(1)
+        assert g.c.ask("Z0,%x,1;%s" % (SYMBOLS["hit"], condition(turn + 3))
+                       ) == "OK"
+        reply = g.c.run(whole)
+        assert "swbreak" in reply and g.pc() == SYMBOLS["hit"], reply
+        assert g.reg(1) == turn + 3
+        assert g.c.ask("z0,%x,1" % SYMBOLS["hit"]) == "OK"
+        g.c.send(whole)                 # else it goes on, until somebody asks
+        time.sleep(0.02)
+        g.c.interrupt()
+        assert g.c.stop().startswith("T02") and g.reg(1) > turn + 3
 
 
 def test_watchpoints():

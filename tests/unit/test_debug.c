@@ -136,6 +136,35 @@ static void test_breakpoints_stop_before(void **state)
     assert_int_equal(debug_find(f->dbg, id)->hits, 12);
 }
 
+/* Runs that are made of steps do not pass one. */
+static void test_breakpoints_among_steps(void **state)
+{
+    struct fixture *f = fixture(state);
+    struct debug_run range = {
+        .kind = DEBUG_RUN_RANGE, .addr = 0x7c20, .end = 0x7c25};
+    struct debug_stop s;
+    int id;
+
+    run(f, DEBUG_RUN_TO, 0x7c20);
+    id = add(f, DEBUG_POINT_LINEAR, 0x7c23);
+    s = run(f, DEBUG_RUN_FINISH, 0);
+    assert_int_equal(s.reason, DEBUG_REASON_BREAKPOINT);
+    assert_int_equal(s.linear_rip, 0x7c23);
+    s = run(f, DEBUG_RUN_FINISH, 0);
+    assert_int_equal(s.reason, DEBUG_REASON_STEP);
+    assert_int_equal(s.linear_rip, 0x7c0f);
+    assert_int_equal(debug_find(f->dbg, id)->hits, 1);
+    debug_find(f->dbg, id)->disabled = true;
+    run(f, DEBUG_RUN_TO, 0x7c20);
+    debug_find(f->dbg, id)->disabled = false;
+    assert_int_equal(debug_run(f->dbg, &range, &s), 0);
+    assert_int_equal(s.reason, DEBUG_REASON_BREAKPOINT);
+    assert_int_equal(s.linear_rip, 0x7c23);
+    assert_int_equal(debug_run(f->dbg, &range, &s), 0);
+    assert_int_equal(s.reason, DEBUG_REASON_STEP);
+    assert_int_equal(s.linear_rip, 0x7c25);
+}
+
 static bool ax_is_100(void *opaque, struct debug *d, const struct x86_state *st)
 {
     (void)opaque, (void)d;
@@ -515,6 +544,7 @@ int main(void)
         T(test_interrupt_before_the_run),
         T(test_interrupt_before_the_end),
         T(test_interrupts_and_runs),
+        T(test_breakpoints_among_steps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
