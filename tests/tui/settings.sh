@@ -38,8 +38,8 @@ out=$(screen '' --layout "$layout")
 check layout-corrupt '^line 1 is wrong; the panes are the usual ones: ' "$out"
 check layout-default '^─ code ─' "$out"
 check layout-nowhere '^layout: no file to save to' "$(screen ':layout save\r')"
-check theme-command '^light$' "$(screen ':theme light\r:theme\r')"
-check theme-option '^mono$' "$(screen ':theme\r' --theme mono)"
+check theme-command '^ *\* light ' "$(screen ':theme light\r:theme\r')"
+check theme-option '^ *\* mono ' "$(screen ':theme\r' --theme mono)"
 check theme-wrong '^theme: dark, light or mono' "$(screen ':theme plaid\r')"
 check theme-wrong-option 'expected dark, light or mono' \
     "$(screen '' --theme plaid)"
