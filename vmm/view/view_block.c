@@ -49,8 +49,8 @@ bool view_block(const struct view_ctx *ctx, int argc, char **argv,
         return false;
     if (!bt_block_at(vm_vcpu(ctx->vm), (uint32_t)gla, &b))
         return view_fail(doc,
-                         "%#llx has not been translated: it has not run, "
-                         "or only one instruction at a time",
+                         "%#llx is not translated: it has not run, or "
+                         "step by step alone",
                          (unsigned long long)gla);
     doc_field(doc, "block", "%08x, %u instructions, %s", b.eip, b.insns,
               b.user ? "user" : "supervisor");
