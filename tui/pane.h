@@ -42,6 +42,7 @@ struct pane {
         size_t line;
     } followed;
     unsigned word;    /* 1 + the word of the cursor's line; 0: the whole line */
+    bool earlier;     /* the guest has run on since it was filled */
     struct rect area; /* with the title; set by the layout */
 };
 

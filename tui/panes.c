@@ -359,8 +359,8 @@ static void draw_title(const struct pane *p, struct surface *s, bool focus)
     char title[160];
 
     surface_fill(s, p->area, 0, look, 0x2500);
-    snprintf(title, sizeof(title), " %s%s%s ", p->class->title,
-             p->arg[0] ? ": " : "", p->arg);
+    snprintf(title, sizeof(title), " %s%s%s%s ", p->class->title,
+             p->arg[0] ? ": " : "", p->arg, p->earlier ? " (earlier)" : "");
     surface_text(s, p->area, 1, 0, look, title);
     if (p->lines + 1 > p->area.h && p->area.w > 30) {
         snprintf(title, sizeof(title), " %zu/%zu ", p->cursor + 1, p->lines);

@@ -98,7 +98,10 @@ static void copy_lines(struct pane *to, const struct pane *from, size_t mark)
 
 static void refresh_pane(struct screen *sc, struct pane *p)
 {
-    if (p->area.h == 0 || (sc->glance && !p->class->live))
+    if (p->area.h == 0)
+        return;
+    p->earlier = sc->glance && !p->class->live;
+    if (p->earlier)
         return;
     if (strcmp(p->class->name, "console") == 0)
         copy_lines(p, &sc->guest, sc->guest_taken);
