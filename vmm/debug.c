@@ -509,6 +509,19 @@ static enum leg steps_leg(struct debug *d, const struct debug_run *how,
     }
 }
 
+/* A breakpoint where it stopped has been seen; not one to where somebody has
+ * set RIP since. */
+static enum leg continue_leg(struct debug *d, int *err)
+{
+    struct x86_state st;
+
+    vm_get_state(d->vm, &st);
+    if (d->stop.reason != DEBUG_REASON_NONE &&
+        d->stop.linear_rip != x86_linear_rip(&st) && breakpoint_here(d, &st))
+        return LEG_STOPPED;
+    return free_leg(d, UINT64_MAX, err);
+}
+
 int debug_run(struct debug *d, const struct debug_run *how,
               struct debug_stop *stop)
 {
@@ -519,7 +532,7 @@ int debug_run(struct debug *d, const struct debug_run *how,
     exit_lap_begin(&d->lap, vm_exit_stats(d->vm), vm_stats_now_ns(d->vm));
     switch (how->kind) {
     case DEBUG_RUN_CONTINUE:
-        leg = free_leg(d, UINT64_MAX, &err);
+        leg = continue_leg(d, &err);
         break;
     case DEBUG_RUN_STEP:
         leg = steps_leg(d, how, &err);

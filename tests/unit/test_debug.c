@@ -111,6 +111,15 @@ static void test_steps(void **state)
     assert_int_equal(debug_last_stop(f->dbg)->icount, 21);
 }
 
+static void set_rip(struct fixture *f, uint64_t rip)
+{
+    struct x86_state st;
+
+    assert_int_equal(vm_get_state(f->vm, &st), 0);
+    st.rip = rip;
+    assert_int_equal(vm_set_state(f->vm, &st), 0);
+}
+
 static void test_breakpoints_stop_before(void **state)
 {
     struct fixture *f = fixture(state);
@@ -128,6 +137,10 @@ static void test_breakpoints_stop_before(void **state)
         assert_int_equal(st.gpr[X86_RAX] & 0xffff, turn);
     }
     assert_int_equal(debug_find(f->dbg, id)->hits, 3);
+    run(f, DEBUG_RUN_STEP, 1);
+    set_rip(f, 0x7c20);
+    assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).linear_rip, 0x7c20);
+    assert_int_equal(debug_find(f->dbg, id)->hits, 4);
     assert_int_equal(debug_remove(f->dbg, id), 0);
     id = add(f, DEBUG_POINT_PHYS, 0x7c25);
     assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).linear_rip, 0x7c25);
