@@ -381,7 +381,7 @@ static void file_is_written(void **state)
     assert_memory_equal(buf, "hello", 5);
     close(fd);
     unlink(spec + 5);
-    assert_int_equal(chardev_open(&chr, "file:/nonexistent/x", &events),
+    assert_int_equal(chardev_open(&chr, "file:/proc/nonexistent/x", &events),
                      -ENOENT);
     assert_null(chr);
 }
