@@ -174,6 +174,9 @@ static void add_source_line(struct pane *p, const struct command_ctx *ctx,
         *t = *t == '\t' ? ' ' : *t;
     l->addr = addr;
     l->has_addr = addr != 0;
+    if (addr &&
+        asprintf(&l->link, "disasm %#llx", (unsigned long long)addr) < 0)
+        l->link = NULL;
 }
 
 /* The lines around the one at hand, of them CURRENT is the processor's; where
