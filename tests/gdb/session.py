@@ -220,6 +220,14 @@ LONG_MODES = (
 )
 
 
+def step_into(name):
+    for _ in range(60):
+        if function() == name:
+            return
+        run("stepi")
+    check(False, "no", name, "but", function(), hex(value("$pc")))
+
+
 def session_long():
     """One session from real mode to 64-bit user mode."""
     run("symbol-file %s/tests/gdb/long.img.elf" % BUILD)
@@ -228,10 +236,14 @@ def session_long():
     for part, *_ in LONG_MODES:
         run("tbreak *&%s_leaf" % part)
     for row in LONG_MODES:
+        if row[0] == "user":
+            step_into("user")           # through IRETQ
         see_mode(*row)
         if row[1] == "long64":
             check(value("$r15") == 0x123456789abcdef0)
             check("LMA" in str(gdb.parse_and_eval("$efer")))
+    step_into("system_call")            # through INT
+    check(value("$cpl") == 0)
     run("continue")
 
 
@@ -568,9 +580,8 @@ def session_debian_amd64():
     connect()
     check(str(gdb.parse_and_eval("$mode")) in ("prot32", "long64"))
     console = Console()
-    kernel_names(console, "do_idle", "cpu_startup_entry", "default_idle",
-                 "default_idle_call", "cpuidle_idle_call", "rest_init",
-                 "schedule_idle", "tick_nohz_idle_enter")
+    kernel_names(console, "irq_enter_rcu", "irq_exit_rcu", "common_interrupt",
+                 "sysvec_apic_timer_interrupt")
     check(str(gdb.parse_and_eval("$mode")) == "long64")
     check("i386:x86-64" in run("show architecture"))
     check("LMA" in str(gdb.parse_and_eval("$efer")))
@@ -585,10 +596,14 @@ def session_debian_amd64():
     here = value("$pc")
     run("stepi")
     check(value("$pc") != here)
-    run("break do_idle")
-    run("continue")
-    check(names_of_backtrace()[:2] == ["do_idle", "cpu_startup_entry"],
-          run("backtrace 4"))
+    # In a handler of the timer, which a slow processor is in all the time.
+    run("break irq_enter_rcu")
+    for _ in range(3):
+        run("continue")
+        names = names_of_backtrace()
+        check(names[0] == "irq_enter_rcu" and names[1] in
+              ("sysvec_apic_timer_interrupt", "common_interrupt"),
+              run("backtrace 4"))
     run("delete")
     run("watch *(long *) %d" % (value("$sp") - 64))
     run("continue")

@@ -1,6 +1,6 @@
 /*
- * Steps in long mode over what saves, loads or clears RFLAGS: where the trap
- * flag of KVM's own stepping would be lost, or seen by the guest.
+ * Steps, in long mode above all, over what saves, loads or clears RFLAGS: where
+ * the trap flag of KVM's own stepping would be lost, or seen by the guest.
  */
 #include "tests/unit/accel/kvm/kvm_guest.h"
 
@@ -307,6 +307,30 @@ static void compatibility_mode_is_stepped_too(void **kernel)
     guest_fini(&g);
 }
 
+/* pushfd, popfd, int 40h, whose handler is iretd. */
+static void protected_mode_is_stepped_so_too(void **kernel)
+{
+    const struct accel_options options = {.irqchip_kernel = *kernel};
+    struct guest g;
+
+    guest_need_complete();
+    guest_init_options(&g, options);
+    guest_enter(&g, GUEST_PROT32, "\x9c\x9d\xcd\x40\x90\xf4", 6);
+    guest_poke(&g, GUEST_HANDLER, "\x90\xcf", 2);
+    g.st.rflags = X86_EFLAGS_RES1 | X86_EFLAGS_CF;
+    set(&g);
+    step_to(&g, GUEST_CODE + 1);
+    assert_int_equal((uint32_t)top(&g, 0), 0x3);
+    step_to(&g, GUEST_CODE + 2);
+    step_to(&g, GUEST_HANDLER);
+    assert_int_equal(top(&g, 0), 8ull << 32 | (GUEST_CODE + 4)); /* CS:EIP */
+    assert_int_equal((uint32_t)top(&g, 1), 0x3);
+    step_to(&g, GUEST_HANDLER + 1);
+    step_to(&g, GUEST_CODE + 4);
+    step_to(&g, GUEST_CODE + 5);
+    guest_fini(&g);
+}
+
 /* The guest's own trap flag stays its own. */
 static void the_guests_trap_flag_traps(void **unused)
 {
@@ -346,6 +370,7 @@ int main(void)
         BOTH(int_n_ends_in_its_handler),
         BOTH(int3_ends_in_its_handler),
         BOTH(compatibility_mode_is_stepped_too),
+        BOTH(protected_mode_is_stepped_so_too),
         cmocka_unit_test(a_fault_ends_in_its_handler),
         cmocka_unit_test(a_fault_in_ring_3_ends_in_ring_0),
         cmocka_unit_test(an_interrupt_is_taken_unless_told_not_to),
