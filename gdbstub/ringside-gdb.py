@@ -45,6 +45,13 @@ def current_mode():
     return str(gdb.parse_and_eval("$mode")).split("::")[-1]
 
 
+def define_hook(name, python):
+    try:
+        gdb.execute("show user " + name, to_string=True)
+    except gdb.error:                   # the user has none
+        gdb.execute("define %s\npython %s\nend" % (name, python))
+
+
 class ModeFollower:
     """At each stop: if the mode has changed, the description is read anew."""
 
@@ -53,16 +60,9 @@ class ModeFollower:
         self.busy = False
         gdb.events.stop.connect(self.on_stop)
         gdb.events.exited.connect(self.forget)
-        self.hook_stop()
-
-    @staticmethod
-    def hook_stop():
-        """Before gdb prints where it stopped, in registers that are too narrow
-        if the mode has changed.  (At the event it has printed it.)"""
-        try:
-            gdb.execute("show user hook-stop", to_string=True)
-        except gdb.error:               # the user has none
-            gdb.execute("define hook-stop\npython follower.on_stop(None)\nend")
+        # Before gdb prints where it stopped, in registers that are too narrow
+        # if the mode has changed.  (At the event it has printed it.)
+        define_hook("hook-stop", "follower.on_stop(None)")
 
     def forget(self, _event=None):
         self.architecture = None
@@ -109,7 +109,7 @@ class Noticer:
         # Whoever runs the guest, gdb's breakpoints stop it.
         gdb.execute("set breakpoint always-inserted on")
         # Scripts have no prompt.
-        gdb.execute("define hookpost-monitor\npython noticer.look()\nend")
+        define_hook("hookpost-monitor", "noticer.look()")
 
     @staticmethod
     def ask(connection):
