@@ -161,6 +161,7 @@ int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl)
     if (ret < 0)
         return ret;
     k->debug = *ctl;
+    k->step_by_kvm = false;
     ret = allocate(k);
     if (ret < 0) {
         /* Nothing half set: as if there were no debugger. */
@@ -247,6 +248,7 @@ bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why)
     gla = linear_rip(k);
     reported = k->hit_valid && k->hit_gla == gla;
     k->hit_valid = false;
+    k->hit_gla = gla;
     if (k->step_all && !k->debug.step && !k->step_by_kvm && !reported &&
         soft_breakpoint(k, gla)) {
         say_debug(k, why, DEBUG_HIT_BREAKPOINT, gla);
@@ -255,6 +257,14 @@ bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why)
     if ((reported || k->debug.step) && has_breakpoint(k, gla))
         skip_breakpoint(k);
     return false;
+}
+
+void kvm_debug_not_entered(struct kvm_accel *k)
+{
+    if (!k->step_by_kvm && !k->step_all)
+        return;
+    k->step_by_kvm = false;
+    k->hit_valid = k->hit_gla == linear_rip(k);
 }
 
 /* ---- at the exit --------------------------------------------------------- */

@@ -91,8 +91,8 @@ struct kvm_accel {
     bool step_all;       /* more breakpoints than registers */
     uint64_t hw_addr[4]; /* what DR0 to DR3 watch */
     uint64_t hw_dr7;
-    uint64_t hit_gla; /* breakpoint reported at the last exit */
-    bool hit_valid;
+    uint64_t hit_gla; /* linear RIP of the last exit or entry ... */
+    bool hit_valid;   /* ... and a breakpoint there has been reported */
 
     struct kvm_stats_file stats[2]; /* VM, vCPU */
 };
@@ -144,6 +144,9 @@ bool kvm_soft_run(struct kvm_accel *k, struct vm_exit *why, int *err);
 int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl);
 /* Before each entry.  True: *WHY is an exit, do not enter. */
 bool kvm_debug_enter(struct kvm_accel *k, struct vm_exit *why);
+/* The entry was cut short.  What is at RIP has been looked at, unless the guest
+ * has got further. */
+void kvm_debug_not_entered(struct kvm_accel *k);
 /* KVM_EXIT_DEBUG.  True: *WHY is an exit; false: the guest's own, go on. */
 bool kvm_debug_exit(struct kvm_accel *k, struct vm_exit *why);
 

@@ -534,6 +534,7 @@ int kvm_run(struct vcpu *vcpu, struct vm_exit *why)
         if (ret == -EINTR || ret == -EAGAIN) {
             bool due = timer_due(k);
 
+            kvm_debug_not_entered(k);
             simple_exit(k, why, due ? VM_EXIT_PREEMPT : VM_EXIT_KICK);
             return 0;
         }

@@ -146,13 +146,20 @@ static void breakpoints_work_in_64_bit_code(void **unused)
 
     (void)unused;
     guest_need_complete();
-    guest_init(&g);
-    guest_enter(&g, GUEST_LONG64, "\x90\x90\x90\x90\x90\x90\xf4", 7);
-    debug(&g, (struct debug_ctl){.bps = 6, .bp = bp});
-    for (unsigned i = 1; i <= 6; i++)
-        expect_debug(&g, DEBUG_HIT_BREAKPOINT, i);
-    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
-    guest_fini(&g);
+    for (unsigned kernel = 0; kernel < 2; kernel++) {
+        guest_init_options(&g,
+                           (struct accel_options){.irqchip_kernel = kernel});
+        guest_enter(&g, GUEST_LONG64, /* pushfq; popfq; nop... out; hlt */
+                    "\x9c\x9d\x90\x90\x90\x90\xe6\x10\xf4", 9);
+        debug(&g, (struct debug_ctl){.bps = 6, .bp = bp});
+        for (unsigned i = 1; i <= 6; i++)
+            expect_debug(&g, DEBUG_HIT_BREAKPOINT, i);
+        if (kernel)
+            assert_int_equal(guest_run(&g).kind, VM_EXIT_PIO);
+        else
+            assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+        guest_fini(&g);
+    }
 }
 
 static void a_breakpoint_stops_before_and_once(void **unused)
@@ -274,6 +281,34 @@ static void watchpoints_have_no_limit(void **unused)
         assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
         guest_fini(&g);
     }
+}
+
+/*
+ * An entry that was cut short leaves nothing behind: neither interrupts held
+ * back for ever, nor a second report.
+ */
+static void an_entry_may_be_cut_short(void **unused)
+{
+    static const struct debug_bp bp[] = {{GUEST_CODE + 1, true}};
+    struct kvm_accel *k;
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init(&g); /* nop; cpuid; nop; hlt */
+    guest_enter(&g, GUEST_LONG64, "\x90\x0f\xa2\x90\xf4", 5);
+    k = kvm_of(&g.vcpu);
+    debug(&g, (struct debug_ctl){.bps = 1, .bp = bp});
+    expect_debug(&g, DEBUG_HIT_BREAKPOINT, 1);
+    k->hit_valid = false;
+    k->step_by_kvm = true;
+    kvm_debug_not_entered(k);
+    assert_false(k->step_by_kvm);
+    assert_int_equal(guest_run(&g).kind, VM_EXIT_HLT);
+    k->step_by_kvm = true;
+    debug(&g, (struct debug_ctl){.step = false});
+    assert_false(k->step_by_kvm);
+    guest_fini(&g);
 }
 
 /* CPUID is none for the emulator, which steps to find the breakpoint. */
@@ -568,6 +603,7 @@ int main(void)
         cmocka_unit_test(a_watch_of_reads_sees_both),
         cmocka_unit_test(watchpoints_have_no_limit),
         cmocka_unit_test(a_breakpoint_where_kvm_steps_hits_once),
+        cmocka_unit_test(an_entry_may_be_cut_short),
         cmocka_unit_test(too_many_watchpoints_are_refused),
         cmocka_unit_test(the_guests_own_trap_flag_works),
         cmocka_unit_test(the_guests_own_breakpoint_works),
