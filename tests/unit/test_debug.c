@@ -145,7 +145,7 @@ static void test_breakpoints_stop_before(void **state)
     id = add(f, DEBUG_POINT_PHYS, 0x7c25);
     assert_int_equal(run(f, DEBUG_RUN_CONTINUE, 0).linear_rip, 0x7c25);
     debug_find(f->dbg, id)->ignore = 10;
-    s = run(f, DEBUG_RUN_CONTINUE, 0);
+    run(f, DEBUG_RUN_CONTINUE, 0);
     assert_int_equal(debug_find(f->dbg, id)->hits, 12);
 }
 
