@@ -117,8 +117,9 @@ uint64_t vm_stats_now_ns(const struct vm *vm);
 int vm_get_state(struct vm *vm, struct x86_state *st);
 int vm_set_state(struct vm *vm, const struct x86_state *st);
 
-/* Guest-physical and linear memory, as a debugger reads it: no accessed bits,
- * no device is touched.  Bytes copied before the first that is not there. */
+/* Guest-physical and linear memory, as a debugger reads it: no accessed bits;
+ * of devices, a screen's memory alone.  Bytes copied before the first that is
+ * not there. */
 size_t vm_read_gpa(struct vm *vm, uint64_t gpa, void *buf, size_t len);
 size_t vm_write_gpa(struct vm *vm, uint64_t gpa, const void *buf, size_t len);
 size_t vm_read_gla(struct vm *vm, uint64_t gla, void *buf, size_t len);

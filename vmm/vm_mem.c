@@ -1,6 +1,6 @@
 /*
  * The guest's memory as a debugger sees it, and the digest of a whole machine.
- * Nothing here sets an accessed bit or touches a device.
+ * Nothing here sets an accessed bit, or touches more of a device than memory.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,25 @@
 #include <sha2.h>
 
 #include "vmm/vm_impl.h"
+
+/* Memory that a chip has: a screen's.  OUT or IN is NULL. */
+static size_t copy_chip(struct vm *vm, uint64_t gpa, uint8_t *out,
+                        const uint8_t *in, size_t len)
+{
+    const struct bus_range *r = bus_find(&vm->machine->bus, IO_MEM, gpa);
+
+    if (!r || !r->is_memory)
+        return 0;
+    gpa -= r->base;
+    if (len > r->len - gpa)
+        len = (size_t)(r->len - gpa);
+    for (size_t i = 0; i < len; i++)
+        if (out)
+            out[i] = (uint8_t)r->ops->read(r->opaque, gpa + i, 1);
+        else
+            r->ops->write(r->opaque, gpa + i, 1, in[i]);
+    return len;
+}
 
 size_t vm_read_gpa(struct vm *vm, uint64_t gpa, void *buf, size_t len)
 {
@@ -20,6 +39,8 @@ size_t vm_read_gpa(struct vm *vm, uint64_t gpa, void *buf, size_t len)
         size_t n = len - done < page_left ? len - done : page_left;
 
         if (!mem_read(mem, gpa + done, out + done, n))
+            n = copy_chip(vm, gpa + done, out + done, NULL, n);
+        if (!n)
             break;
         done += n;
     }
@@ -37,6 +58,8 @@ size_t vm_write_gpa(struct vm *vm, uint64_t gpa, const void *buf, size_t len)
         size_t n = len - done < page_left ? len - done : page_left;
 
         if (!mem_write(mem, gpa + done, in + done, n))
+            n = copy_chip(vm, gpa + done, NULL, in + done, n);
+        if (!n)
             break;
         done += n;
     }

@@ -344,6 +344,14 @@ def test_unmapped_memory():
         assert g.c.ask("m200000,10") == page
         assert g.c.ask("m400000,4")[0] == "E"
         assert "NOIRQ" in g.c.ask("qqemu.sstepbits")
+        # The screen is memory, the interrupt controllers are not.
+        assert g.c.ask("Mb8000,4:48074907") == "OK"
+        assert g.c.ask("mb8000,4") == "48074907"
+        assert "HI" in g.c.monitor("screen")
+        assert g.c.ask("Qqemu.PhyMemMode:1") == "OK"
+        assert g.c.ask("mb8000,4") == "48074907"
+        for address in 0xFEE00000, 0xFEC00000:
+            assert g.c.ask("m%x,4" % address)[0] == "E"
 
 
 def test_search_and_checksum():

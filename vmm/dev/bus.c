@@ -19,18 +19,32 @@ void bus_map(struct bus *bus, enum io_space space, uint64_t base, uint64_t len,
     assert(at == 0 || r[at - 1].base + r[at - 1].len <= base);
     assert(at == bus->count[space] || base + len <= r[at].base);
     memmove(&r[at + 1], &r[at], (bus->count[space] - at) * sizeof(*r));
-    r[at] = (struct bus_range){name, base, len, ops, opaque};
+    r[at] = (struct bus_range){name, base, len, ops, opaque, false};
     bus->count[space]++;
+}
+
+/* The place in its list of the range that starts at BASE. */
+static unsigned index_of(const struct bus *bus, enum io_space space,
+                         uint64_t base)
+{
+    unsigned at = 0;
+
+    while (at < bus->count[space] && bus->range[space][at].base != base)
+        at++;
+    assert(at < bus->count[space]);
+    return at;
+}
+
+void bus_set_memory(struct bus *bus, uint64_t base)
+{
+    bus->range[IO_MEM][index_of(bus, IO_MEM, base)].is_memory = true;
 }
 
 void bus_unmap(struct bus *bus, enum io_space space, uint64_t base)
 {
     struct bus_range *r = bus->range[space];
-    unsigned at = 0;
+    unsigned at = index_of(bus, space, base);
 
-    while (at < bus->count[space] && r[at].base != base)
-        at++;
-    assert(at < bus->count[space]);
     bus->count[space]--;
     memmove(&r[at], &r[at + 1], (bus->count[space] - at) * sizeof(*r));
 }

@@ -26,6 +26,7 @@ struct bus_range {
     uint64_t base, len;
     const struct io_ops *ops;
     void *opaque;
+    bool is_memory; /* bytes that only keep their value: a debugger may look */
 };
 
 struct bus {
@@ -38,6 +39,9 @@ void bus_init(struct bus *bus);
 /* Ranges never overlap (asserted).  NAME, OPS and OPAQUE outlive the bus. */
 void bus_map(struct bus *bus, enum io_space space, uint64_t base, uint64_t len,
              const struct io_ops *ops, void *opaque, const char *name);
+
+/* The range of IO_MEM that starts at BASE is memory, such as a screen's. */
+void bus_set_memory(struct bus *bus, uint64_t base);
 
 /* Takes the range that starts at BASE away again. */
 void bus_unmap(struct bus *bus, enum io_space space, uint64_t base);

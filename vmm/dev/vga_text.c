@@ -406,6 +406,7 @@ static int vga_text_init(struct device *dev, const struct device_cfg *cfg)
     (void)cfg;
     v->dev = dev;
     bus_map(bus, IO_MEM, MEM_BASE, MEM_SIZE, &text_io, v, dev->name);
+    bus_set_memory(bus, MEM_BASE);
     bus_map(bus, IO_PORT, REG_BASE, REG_PORTS, &reg_io, v, dev->name);
     bus_map(bus, IO_PORT, CRTC_BASE, CRTC_PORTS, &crtc_io, v, dev->name);
     bus_map(bus, IO_PORT, STATUS1, 1, &status_io, v, dev->name);
