@@ -90,8 +90,8 @@ static bool assign(const struct cut *c, char *buf, size_t len)
 {
     const char *to = c->rest, *value = strchr(to, '=');
 
-    if (!value)
-        return false;
+    if (!value || value == to || value[1] == '=' || strchr("<>!", value[-1]))
+        return false; /* it compares */
     if (strncmp(to, "var ", 4) == 0 || strncmp(to, "variable ", 9) == 0)
         to = strchr(to, ' ') + 1;
     return fits(

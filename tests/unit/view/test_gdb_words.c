@@ -33,6 +33,8 @@ static void test_lines(void **state)
         {"set $eax = 5", "set $eax   5"},
         {"set var counter=5", "set counter 5"},
         {"set eax 5", NULL},
+        {"set eax ebx==1", NULL},
+        {"set eax ebx>=1", NULL},
         {"info", NULL},
         {"x 0x1000", NULL},
         {"continue", NULL},
