@@ -59,6 +59,11 @@ static void registers(void **state)
     assert_true(m->st.gpr[X86_R12] == 0xffff800000001098);
     assert_int_equal(RUN64(m, 0x01, 0xc0), EMU_DONE); /* add eax, eax */
     assert_true(m->st.gpr[X86_RAX] == 0xaaccef10);
+    m->st.gpr[X86_RBX] = 1ull << 40;
+    assert_int_equal(RUN64(m, 0xf3, 0x48, 0x0f, 0xbc, 0xcb), EMU_DONE);
+    assert_int_equal(m->st.gpr[X86_RCX], 40);         /* tzcnt rcx, rbx */
+    assert_int_equal(RUN64(m, 0xe5, 0x10), EMU_DONE); /* in eax, 10h */
+    assert_true(m->st.gpr[X86_RAX] == 0xffffffff);
     machine_free(m);
 }
 
