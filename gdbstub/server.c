@@ -35,6 +35,7 @@ struct gdb_server {
     bool shared; /* others debug the same guest: it is theirs to end */
     atomic_bool quit, end;
     int wake_fd;
+    int refused_fd; /* the last second client, till the next; or -1 */
 
     pthread_mutex_t lock; /* the rest */
     int in_fd, out_fd;    /* -1: no client; stdio has two */
@@ -258,7 +259,8 @@ static void drop_client(struct gdb_server *g)
         atomic_store(&g->end, true);
 }
 
-static void refuse(int fd)
+/* Its first words find an open socket: else it would not read ours. */
+static void refuse(struct gdb_server *g, int fd)
 {
     static const char busy[] = "E.another client is connected already";
     struct strbuf out;
@@ -271,7 +273,9 @@ static void refuse(int fd)
     (void)n;
     strbuf_fini(&out);
     shutdown(fd, SHUT_WR);
-    close(fd);
+    if (g->refused_fd >= 0)
+        close(g->refused_fd);
+    g->refused_fd = fd;
 }
 
 static bool has_hung_up(int fd)
@@ -291,7 +295,7 @@ static void accept_client(struct gdb_server *g)
         drop_client(g); /* we had not come to its end yet */
     if (g->in_fd >= 0) {
         log_info("gdb: a second client was refused");
-        refuse(fd);
+        refuse(g, fd);
         return;
     }
     log_info("gdb: a client came");
@@ -458,7 +462,7 @@ int gdb_server_create(struct gdb_server **out, const char *where,
     g->srv = srv;
     g->dbg = dbg;
     g->shared = shared;
-    g->wake_fd = g->in_fd = g->out_fd = g->listener.fd = -1;
+    g->wake_fd = g->in_fd = g->out_fd = g->listener.fd = g->refused_fd = -1;
     pthread_mutex_init(&g->lock, NULL);
     strbuf_init(&g->out);
     strbuf_init(&g->last);
@@ -487,6 +491,8 @@ void gdb_server_destroy(struct gdb_server *g)
         debug_server_detach(g->srv, &g->client);
     if (g->in_fd > STDIN_FILENO)
         close(g->in_fd);
+    if (g->refused_fd >= 0)
+        close(g->refused_fd);
     gdb_session_fini(&g->session);
     gdb_vm_destroy(g->vm);
     gdb_listener_close(&g->listener);

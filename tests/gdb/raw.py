@@ -628,6 +628,9 @@ def test_two_clients():
         other = socket.socket(socket.AF_UNIX)
         other.settimeout(5)
         other.connect(g.path)
+        assert g.c.ask("qC") == "QCp1.1"
+        time.sleep(0.1)
+        other.sendall(frame("qSupported"))  # as gdb does before it reads
         data = b""
         while True:
             part = other.recv(4096)
