@@ -14,6 +14,7 @@
 #include "gdbstub/listen.h"
 #include "gdbstub/target_vm.h"
 #include "vmm/base/log.h"
+#include "vmm/host/hostio.h"
 
 #define READ_MAX      65536u
 #define OUT_MAX       (4u << 20) /* a client that does not read is dropped */
@@ -36,6 +37,15 @@ struct gdb_server {
     atomic_bool quit, end;
     int wake_fd;
     int refused_fd; /* the last second client, till the next; or -1 */
+
+    /*
+     * While a `monitor` command runs the guest: gdb that waits longer than its
+     * `remotetimeout` says `-` each time.  When it was last heard, how long
+     * it waits (0: not known yet), in ns; after two of those in silence it has
+     * given up, for ^C there sends nothing.
+     */
+    atomic_ullong heard_ns, patience_ns;
+    bool unheard; /* the last packet was not sent; it is, if asked for */
 
     pthread_mutex_t lock; /* the rest */
     int in_fd, out_fd;    /* -1: no client; stdio has two */
@@ -88,10 +98,28 @@ static void send_packet(struct gdb_server *g, const char *body, size_t len)
     pthread_mutex_unlock(&g->lock);
 }
 
+/* As if it had been sent and lost. */
+static void keep_packet(struct gdb_server *g, const char *body, size_t len)
+{
+    pthread_mutex_lock(&g->lock);
+    strbuf_reset(&g->last);
+    gdb_frame(&g->last, body, len);
+    pthread_mutex_unlock(&g->lock);
+    g->unheard = true;
+}
+
 static void send_bytes(struct gdb_server *g, const char *bytes, size_t len)
 {
     pthread_mutex_lock(&g->lock);
     strbuf_add(&g->out, bytes, len);
+    flush_out(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void resend(struct gdb_server *g)
+{
+    pthread_mutex_lock(&g->lock);
+    strbuf_add(&g->out, strbuf_str(&g->last), g->last.len);
     flush_out(g);
     pthread_mutex_unlock(&g->lock);
 }
@@ -119,8 +147,36 @@ static int run_packet(struct debug *d, void *arg)
         strbuf_reset(&s->body);
         strbuf_puts(&s->body, "E.packet too long");
     }
+    g->unheard = false;
     if (reply)
         send_packet(g, strbuf_str(&s->body), s->body.len);
+    else if (s->monitoring)
+        atomic_store(&g->heard_ns, host_now_ns());
+    return 0;
+}
+
+static bool has_given_up(struct gdb_server *g)
+{
+    uint64_t patience = atomic_load(&g->patience_ns);
+
+    return patience && host_now_ns() - atomic_load(&g->heard_ns) > 2 * patience;
+}
+
+/* `-`: say it again; from gdb amid a `monitor` command: is there anybody? */
+static int run_nak(struct debug *d, void *arg)
+{
+    struct gdb_server *g = arg;
+    uint64_t now = host_now_ns();
+
+    (void)d;
+    if (g->session.monitoring) {
+        atomic_store(&g->patience_ns, now - atomic_load(&g->heard_ns));
+        atomic_store(&g->heard_ns, now);
+        send_packet(g, "O", 1); /* no text; gdb looks for ^C and waits on */
+    } else if (!g->session.no_ack || g->unheard) {
+        resend(g);
+    }
+    g->unheard = false;
     return 0;
 }
 
@@ -138,11 +194,15 @@ static void on_stop(void *opaque, const struct debug_stop *stop)
 {
     struct gdb_server *g = opaque;
 
+    bool heard = !has_given_up(g) || g->session.held.len;
+
     gdb_vm_forget(g->vm);
+    atomic_store(&g->patience_ns, 0);
     if (!gdb_session_awaits_stop(&g->session))
         gdb_vm_count_change(g->vm);
     if (gdb_session_stopped(&g->session))
-        send_packet(g, strbuf_str(&g->session.body), g->session.body.len);
+        (heard ? send_packet : keep_packet)(g, strbuf_str(&g->session.body),
+                                            g->session.body.len);
     if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
         debug_server_quit(g->srv);
 }
@@ -302,14 +362,6 @@ static void accept_client(struct gdb_server *g)
     adopt(g, fd, fd == STDIN_FILENO ? STDOUT_FILENO : fd);
 }
 
-static void resend(struct gdb_server *g)
-{
-    pthread_mutex_lock(&g->lock);
-    strbuf_add(&g->out, strbuf_str(&g->last), g->last.len);
-    flush_out(g);
-    pthread_mutex_unlock(&g->lock);
-}
-
 static void on_event(struct gdb_server *g, enum gdb_event event)
 {
     struct packet_call call = {.g = g, .event = event};
@@ -328,7 +380,7 @@ static void on_event(struct gdb_server *g, enum gdb_event event)
             send_bytes(g, "-", 1);
         break;
     case GDB_EVENT_NAK:
-        resend(g);
+        (void)debug_server_call(g->srv, run_nak, g);
         break;
     case GDB_EVENT_INTERRUPT:
         debug_server_interrupt(g->srv); /* at once, whatever it is at */
@@ -380,10 +432,13 @@ static void look_around(struct gdb_server *g)
         {.fd = g->in_fd, .events = POLLIN},
         {.fd = has_out(g) ? g->out_fd : -1, .events = POLLOUT},
     };
-    uint64_t count;
+    uint64_t count, patience = atomic_load(&g->patience_ns);
 
-    if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+    if (poll(fds, ARRAY_SIZE(fds),
+             patience ? (int)(2 * patience / 1000000 + 100) : -1) < 0)
         return;
+    if (has_given_up(g))
+        debug_server_interrupt(g->srv);
     if (fds[0].revents) {
         ssize_t n = read(g->wake_fd, &count, sizeof(count));
         (void)n;

@@ -1012,6 +1012,20 @@ def test_monitor_interrupted():
         g.c.send("vCont;c")             # or another run: its stop is a stop's
         g.c.interrupt()
         assert g.c.recv().startswith("T02")
+        # gdb that waits on says - every `remotetimeout` seconds.  When it is
+        # silent, it has given up: the guest is stopped, the answer kept.
+        g.c.send("qRcmd," + b"continue".hex())
+        deadline, reply = time.monotonic() + 20 * SLOWER, "O"
+        while reply == "O" and time.monotonic() < deadline:
+            for _ in range(3):
+                g.c.send_raw(b"-")
+                reply = g.c.recv()
+            time.sleep(0.5)
+            g.c.send_raw(b"-")
+            reply = g.c.recv()
+        assert "interrupted" in bytes.fromhex(reply).decode(), reply
+        g.c.send_raw(b"-")              # it has been said
+        assert g.c.ask("qC") == "QCp1.1"
         # It leaves amid it: the guest goes on, and the next one stops it.
         g.c.send("qRcmd," + b"continue".hex())
         g.c.close()
