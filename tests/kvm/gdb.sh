@@ -30,7 +30,7 @@ KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-400} tests/kvm-host.sh "$ringside" \
     "$python" "$lib/os.py" "${modules[@]}" "$dir/real.img" "$dir/prot.elf" \
     "$dir/prot.elf.sym" "$dir/modes.img" "$dir/modes.img.sym" \
     "$dir/long.img" "$dir/long.img.sym" \
-    tests/gdb/raw.py tests/gdb/rsp.py -- \
+    tests/gdb/raw*.py tests/gdb/rsp.py -- \
     env SLOWER=5 ONLY="${ONLY_RAW:-}" PYTHONDONTWRITEBYTECODE=1 \
     "$python" tests/gdb/raw.py \
     "$ringside" kvm "$dir/real.img" "$dir/prot.elf" "$dir/modes.img" \
