@@ -290,19 +290,23 @@ static void give_back(struct kvm_accel *k, uint64_t dr6)
     kvm_state_changed(k);
 }
 
-/* Which of our registers DR6 names. */
+/* Which of our registers DR6 names.  A processor may name a breakpoint together
+ * with the watched access before it: the address is the access's then. */
 static unsigned register_hits(const struct kvm_accel *k, uint64_t dr6,
                               struct vm_exit *e)
 {
     unsigned hits = 0;
 
     for (unsigned i = 0; i < HW_REGS; i++) {
+        enum dr7_type type = DR7_TYPE_OF(k->hw_dr7, i);
+
         if (!(dr6 & BIT64(i)) || !(k->hw_dr7 & DR7_G(i)))
             continue;
-        e->u.debug.gla = k->hw_addr[i];
-        e->u.debug.write = DR7_TYPE_OF(k->hw_dr7, i) == DR7_WRITE;
-        hits |= DR7_TYPE_OF(k->hw_dr7, i) == DR7_EXEC ? DEBUG_HIT_BREAKPOINT
-                                                      : DEBUG_HIT_WATCH;
+        if (type != DR7_EXEC || !(hits & DEBUG_HIT_WATCH)) {
+            e->u.debug.gla = k->hw_addr[i];
+            e->u.debug.write = type == DR7_WRITE;
+        }
+        hits |= type == DR7_EXEC ? DEBUG_HIT_BREAKPOINT : DEBUG_HIT_WATCH;
     }
     return hits;
 }
