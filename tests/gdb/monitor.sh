@@ -100,6 +100,7 @@ if ! command -v gdb >/dev/null; then
     skip gdb-monitor "no gdb"
     exit 0
 fi
+make -s --no-print-directory "BUILD=$BUILD" "$BUILD/guests/golden.elf" || exit 1
 plain
 ctrl_c gdb-monitor-ctrl-c-plain ''
 ctrl_c gdb-monitor-ctrl-c-script '#0' -x gdbstub/ringside-gdb.py
