@@ -9,33 +9,16 @@
 
 #include <cmocka.h>
 
-#include "vmm/accel/host_signal.h"
+#include "tests/unit/view/fixture.h"
 #include "vmm/host/chardev_host.h"
-#include "vmm/view/command.h"
-
-struct fixture {
-    struct vm *vm;
-    struct debug *dbg;
-    struct chardev *com1;
-    struct command_ctx ctx;
-    struct strbuf out;
-};
 
 static int setup(void **state)
 {
     static struct fixture f;
-    struct vm_config cfg;
+    struct chardev *com1;
 
-    vm_config_init(&cfg);
-    assert_int_equal(chardev_memory_create(&f.com1), 0);
-    cfg.accel = "bt";
-    cfg.mem_bytes = 2 << 20;
-    cfg.serial[0] = "null";
-    cfg.chardev[0] = f.com1;
-    assert_int_equal(vm_create(&f.vm, &cfg), 0);
-    assert_int_equal(debug_create(&f.dbg, f.vm), 0);
-    command_ctx_init(&f.ctx, f.vm, f.dbg);
-    strbuf_init(&f.out);
+    assert_int_equal(chardev_memory_create(&com1), 0);
+    fixture_open(&f, com1);
     *state = &f;
     return 0;
 }
@@ -44,10 +27,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    strbuf_fini(&f->out);
-    command_ctx_fini(&f->ctx);
-    debug_destroy(f->dbg);
-    vm_destroy(f->vm);
+    fixture_close(f);
     chardev_memory_destroy(f->com1);
     return 0;
 }

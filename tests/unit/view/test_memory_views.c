@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-#include "vmm/accel/host_signal.h"
-#include "vmm/view/command.h"
+#include "tests/unit/view/fixture.h"
 
 #define P  1u
 #define W  2u
@@ -18,27 +17,11 @@
 #define PS 0x80u
 #define XD BIT64(63)
 
-struct fixture {
-    struct vm *vm;
-    struct debug *dbg;
-    struct command_ctx ctx;
-    struct x86_state st;
-    struct strbuf out;
-};
-
 static int setup(void **state)
 {
     static struct fixture f;
-    struct vm_config cfg;
 
-    vm_config_init(&cfg);
-    cfg.accel = "bt";
-    cfg.mem_bytes = 2 << 20;
-    cfg.serial[0] = "null";
-    assert_int_equal(vm_create(&f.vm, &cfg), 0);
-    assert_int_equal(debug_create(&f.dbg, f.vm), 0);
-    command_ctx_init(&f.ctx, f.vm, f.dbg);
-    strbuf_init(&f.out);
+    fixture_open(&f, NULL);
     assert_int_equal(vm_get_state(f.vm, &f.st), 0);
     f.st.cr0 |= X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
     f.st.cr3 = 0x101000;
@@ -50,10 +33,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    strbuf_fini(&f->out);
-    command_ctx_fini(&f->ctx);
-    debug_destroy(f->dbg);
-    vm_destroy(f->vm);
+    fixture_close(f);
     return 0;
 }
 
