@@ -122,6 +122,12 @@ static bool is_system_move(const struct emu_entry *entry)
             is_system_register(&entry->op[1]));
 }
 
+/* SSE2's MOVSD and CMPSD, which have the names of string instructions. */
+static bool is_scalar_sse(ZydisMnemonic mnemonic)
+{
+    return mnemonic == ZYDIS_MNEMONIC_MOVSD || mnemonic == ZYDIS_MNEMONIC_CMPSD;
+}
+
 /* Far branches and system registers: in long mode they are KVM's. */
 static bool is_far_or_system(const struct emu_entry *entry)
 {
@@ -152,8 +158,7 @@ static emu_handler *handler_of_64(struct emu_entry *entry)
         return handler;
     if (!emu_isa_has(&entry->insn))
         return NULL;
-    if (mnemonic != ZYDIS_MNEMONIC_MOVSD && mnemonic != ZYDIS_MNEMONIC_CMPSD &&
-        (own[mnemonic] || sys_handler(mnemonic)))
+    if (!is_scalar_sse(mnemonic) && (own[mnemonic] || sys_handler(mnemonic)))
         return NULL;
     return emu_native_prepare(entry) ? emu_native_execute : NULL;
 }
@@ -166,8 +171,7 @@ static emu_handler *handler_of_compat(struct emu_entry *entry)
         return NULL;
     if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
         return string_handler(mnemonic);
-    if (own[mnemonic] && mnemonic != ZYDIS_MNEMONIC_MOVSD &&
-        mnemonic != ZYDIS_MNEMONIC_CMPSD)
+    if (own[mnemonic] && !is_scalar_sse(mnemonic))
         return own[mnemonic];
     if (sys_handler(mnemonic) || emu_long_handler(mnemonic, true))
         return emu_long_handler(mnemonic, true);
@@ -187,8 +191,7 @@ static emu_handler *handler_of(struct emu_entry *entry)
         is_system_move(entry))
         return sys_handler(insn->mnemonic);
     handler = own[insn->mnemonic];
-    if (!handler || insn->mnemonic == ZYDIS_MNEMONIC_MOVSD ||
-        insn->mnemonic == ZYDIS_MNEMONIC_CMPSD)
+    if (!handler || is_scalar_sse(insn->mnemonic))
         handler = sys_handler(insn->mnemonic);
     if (handler)
         return handler;
