@@ -384,26 +384,27 @@ static bool is_waiting(const struct x86_state *st)
 }
 
 /* A halted processor: into the handler of the interrupt that wakes it. */
-static enum leg wake_leg(struct debug *d, struct x86_state *st, int *err)
+static enum leg wake_leg(struct debug *d, int *err)
 {
+    struct x86_state st;
     enum leg leg;
 
     do {
         leg = step_leg(d, true, err);
-        vm_get_state(d->vm, st);
-    } while (leg != LEG_STOPPED && is_waiting(st));
+        vm_get_state(d->vm, &st);
+    } while (leg != LEG_STOPPED && is_waiting(&st));
     return leg;
 }
 
 /* One instruction, not that of an interrupt's handler unless it may be. */
 static enum leg insn_leg(struct debug *d, bool into_interrupts, int *err)
 {
-    struct x86_state before, st;
+    struct x86_state before;
     enum leg leg;
 
     vm_get_state(d->vm, &before);
     if (is_waiting(&before)) {
-        leg = wake_leg(d, &st, err);
+        leg = wake_leg(d, err);
         if (leg != LEG_STOPPED && !into_interrupts)
             leg = until_leg(d, x86_linear_rip(&before),
                             debug_stack_linear(&before), err);
