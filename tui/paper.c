@@ -12,13 +12,6 @@
 #define SIZE_MAX_W 1000u
 #define ROWS_BELOW 3u /* the guest's line, and two that are for typing */
 
-static bool fail(struct strbuf *out, const char *text)
-{
-    strbuf_puts(out, text);
-    strbuf_putc(out, '\n');
-    return false;
-}
-
 /* ---- drawing ------------------------------------------------------------ */
 
 /* A screen that no terminal shows. */
@@ -145,13 +138,15 @@ static bool ask_screen(struct paper *p, int argc, char **argv,
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strcmp(words[i], argv[1]) == 0) {
             if (!p->beside)
-                return fail(out, "layout: that is about a screen, and this is "
-                                 "none; `ringside debug` has one");
+                return command_fail(
+                    out, "layout: that is about a screen, and this is "
+                         "none; `ringside debug` has one");
             wish(p->beside, argc, argv);
             return true;
         }
-    return fail(out, "layout: large, medium, small, tiny; alone: what is in "
-                     "them");
+    return command_fail(out,
+                        "layout: large, medium, small, tiny; alone: what is in "
+                        "them");
 }
 
 static bool layout(struct paper *p, struct command_ctx *ctx, int argc,
@@ -166,10 +161,11 @@ static bool layout(struct paper *p, struct command_ctx *ctx, int argc,
         return ask_screen(p, argc, argv, out);
     if (argc > 2 && (sscanf(argv[2], "%ux%u%c", &w, &h, &end) != 2 ||
                      w - 20 > SIZE_MAX_W || h - 5 > SIZE_MAX_W))
-        return fail(out, "layout: a size is WIDTHxHEIGHT, from 20x5 on");
+        return command_fail(out,
+                            "layout: a size is WIDTHxHEIGHT, from 20x5 on");
     sc = malloc(sizeof(*sc));
     if (!sc)
-        return fail(out, "out of memory");
+        return command_fail(out, "out of memory");
     open_sheet(sc, p, ctx);
     sc->term.w = w;
     sc->term.h = h;
@@ -193,7 +189,7 @@ static bool theme(struct paper *p, int argc, char **argv, struct strbuf *out)
         return true;
     }
     if (!t)
-        return fail(out, "theme: dark, light or mono");
+        return command_fail(out, "theme: dark, light or mono");
     if (p->beside)
         wish(p->beside, 2, argv);
     else

@@ -68,7 +68,7 @@ static bool row_same(const struct surface *a, const struct surface *b,
 static void add_row(struct strbuf *out, const struct surface *s, unsigned y,
                     const struct theme *theme)
 {
-    strbuf_printf(out, "[%u;1H", y + 1);
+    strbuf_printf(out, "\033[%u;1H", y + 1);
     ansi_row(out, s, y, theme);
 }
 

@@ -2,37 +2,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "tui/folders.h"
 #include "tui/screen.h"
-
-static bool fail(struct strbuf *out, const char *text)
-{
-    strbuf_puts(out, text);
-    strbuf_putc(out, '\n');
-    return false;
-}
-
-/* Makes the folders above PATH. */
-static void make_folders(const char *path)
-{
-    char folder[512];
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    for (char *s = strchr(folder + 1, '/'); s; s = strchr(s + 1, '/')) {
-        *s = '\0';
-        mkdir(folder, 0777); /* if it fails, so does what follows */
-        *s = '/';
-    }
-}
 
 static bool save_layout(struct screen *sc, struct strbuf *out)
 {
     FILE *file;
 
     if (!sc->layout_path)
-        return fail(out, "layout: no file to save to; --layout names one");
-    make_folders(sc->layout_path);
+        return command_fail(out,
+                            "layout: no file to save to; --layout names one");
+    folders_make_above(sc->layout_path);
     file = fopen(sc->layout_path, "we");
     if (!file) {
         strbuf_printf(out, "layout: cannot write %s: %s\n", sc->layout_path,
@@ -81,8 +62,9 @@ static bool set_layout(struct screen *sc, int argc, char **argv,
     if (layout_find(what) < LAYOUTS)
         return layout_pin(sc, layout_find(what), out);
     if (what[0])
-        return fail(out, "layout: large, medium, small, tiny, auto, save, "
-                         "reset, follow on, follow off");
+        return command_fail(out,
+                            "layout: large, medium, small, tiny, auto, save, "
+                            "reset, follow on, follow off");
     layout_list(sc, sc->layout_at, out);
     strbuf_printf(out, "follow %s\n", sc->follow.off ? "off" : "on");
     return true;
@@ -98,7 +80,7 @@ static bool set_theme(struct screen *sc, int argc, char **argv,
         return true;
     }
     if (!t)
-        return fail(out, "theme: dark, light or mono");
+        return command_fail(out, "theme: dark, light or mono");
     sc->theme = t;
     sc->term.ops->set_theme(&sc->term, t);
     return true;

@@ -74,6 +74,9 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out);
 void command_say_stop(struct command_ctx *ctx, const struct debug_stop *stop,
                       struct strbuf *out);
 
+/* For whoever carries out a command: prints the line and returns false. */
+bool command_fail(struct strbuf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* The N-th completion of LINE's last word, in BUF; false past the last. */
 bool command_complete(struct command_ctx *ctx, const char *line, size_t n,
                       char *buf, size_t len);

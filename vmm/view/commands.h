@@ -18,9 +18,8 @@ void command_catch_text(const struct debug_point *p, char *buf, size_t len);
 #include "vmm/view/command.def"
 #undef COMMAND
 
-/* For command functions: prints the line and returns false. */
-bool command_fail(struct strbuf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* There is no command NAME, but perhaps one like it. */
+/* For command functions, as command_fail(): there is no command NAME, but
+ * perhaps one like it. */
 bool command_fail_unknown(struct strbuf *out, const char *name);
 /* ARGV[I] as an expression; missing or wrong: false with a message. */
 bool command_value(struct command_ctx *ctx, int argc, char **argv, int i,
