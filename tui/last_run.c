@@ -1,64 +1,38 @@
 #include "tui/last_run.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tui/folders.h"
 #include "vmm/cli_report.h"
 #include "vmm/exit_stats.h"
 
-/* FNV-1a: no secret, only another name for another path. */
-static uint32_t hash(const char *text)
+/* "" when nothing says where a person keeps such things. */
+static void runs_folder(char *buf, size_t len)
 {
-    uint32_t h = 2166136261u;
-
-    while (*text)
-        h = (h ^ (uint8_t)*text++) * 16777619u;
-    return h;
-}
-
-/* FOLDER exists, or has been made. */
-static bool make_folder(const char *folder)
-{
-    return mkdir(folder, 0777) == 0 || errno == EEXIST;
-}
-
-static bool runs_folder(char *buf, size_t len, bool make)
-{
-    static const char *const below[] = {"/.local", "/state", "/ringside",
-                                        "/runs"};
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    bool given = state && state[0];
-    size_t n;
 
-    if (!given && (!home || !home[0]))
-        return false;
-    n = (size_t)snprintf(buf, len, "%s", given ? state : home);
-    for (size_t i = given ? 2 : 0; i < ARRAY_SIZE(below) && n < len; i++) {
-        if (make && !make_folder(buf))
-            return false;
-        n += (size_t)snprintf(buf + n, len - n, "%s", below[i]);
-    }
-    return n < len && (!make || make_folder(buf));
+    buf[0] = '\0';
+    if (state && state[0])
+        snprintf(buf, len, "%s/ringside/runs", state);
+    else if (home && home[0])
+        snprintf(buf, len, "%s/.local/state/ringside/runs", home);
 }
 
-static bool run_path(struct vm *vm, const char *accel, bool make, char *buf,
-                     size_t len)
+static bool run_path(struct vm *vm, const char *accel, char *buf, size_t len)
 {
     const struct vm_config *cfg = vm_config(vm);
     const char *guest = cfg->guest ? cfg->guest : cfg->disk[0].path;
-    char full[PATH_MAX];
-    size_t n;
+    char full[PATH_MAX], folder[PATH_MAX];
 
-    if (!guest || !realpath(guest, full) || !runs_folder(buf, len, make))
+    runs_folder(folder, sizeof(folder));
+    if (!guest || !folder[0] || !realpath(guest, full))
         return false;
-    n = strlen(buf);
-    return (size_t)snprintf(buf + n, len - n, "%s-%08x-%s.json",
-                            strrchr(full, '/'), hash(full), accel) < len - n;
+    return (size_t)snprintf(buf, len, "%s%s-%08x-%s.json", folder,
+                            strrchr(full, '/'), hash_text(full), accel) < len;
 }
 
 static bool has_run(const struct exit_stats *stats)
@@ -74,8 +48,10 @@ void last_run_keep(struct vm *vm)
     char path[PATH_MAX];
 
     if (has_run(vm_exit_stats(vm)) &&
-        run_path(vm, vm_accel_name(vm), true, path, sizeof(path)))
+        run_path(vm, vm_accel_name(vm), path, sizeof(path))) {
+        folders_make_above(path);
         cli_report_keep(vm, path);
+    }
 }
 
 bool last_run_other(struct vm *vm, char *path, size_t len)
@@ -84,8 +60,7 @@ bool last_run_other(struct vm *vm, char *path, size_t len)
 
     for (size_t i = 0; i < ARRAY_SIZE(accels); i++)
         if (strcmp(accels[i], vm_accel_name(vm)) != 0 &&
-            run_path(vm, accels[i], false, path, len) &&
-            access(path, R_OK) == 0)
+            run_path(vm, accels[i], path, len) && access(path, R_OK) == 0)
             return true;
     return false;
 }

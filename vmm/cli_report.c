@@ -129,23 +129,15 @@ int cli_report(const struct cli *cli, struct vm *vm, uint64_t wall_ns)
 
 int cli_report_keep(struct vm *vm, const char *path)
 {
-    struct exit_report *report = malloc(sizeof(*report));
-    FILE *f = report ? fopen(path, "we") : NULL;
-    struct strbuf text;
+    static const struct cli json = {.stats = CLI_STATS_JSON};
+    FILE *f = fopen(path, "we");
     int err = 0;
 
-    if (!f) {
-        err = report ? -errno : -ENOMEM;
-        free(report);
-        return err;
-    }
-    strbuf_init(&text);
-    fill(report, vm, 0);
-    exit_report_json(&text, report);
-    if (fputs(strbuf_str(&text), f) < 0 || fflush(f))
+    if (!f)
+        return -errno;
+    write_report(&json, vm, f, 0);
+    if (fflush(f))
         err = -errno;
     fclose(f);
-    strbuf_fini(&text);
-    free(report);
     return err;
 }

@@ -21,4 +21,14 @@ static inline uint64_t all_ones(unsigned size)
 {
     return size >= 8 ? ~0ull : (1ull << (8 * size)) - 1;
 }
+
+/* FNV-1a, 32 bits: to tell names apart, no secret. */
+static inline uint32_t hash_text(const char *text)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *text; text++)
+        h = (h ^ (uint8_t)*text) * 16777619u;
+    return h;
+}
 #endif

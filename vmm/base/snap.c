@@ -9,16 +9,6 @@ struct record_head {
     uint32_t len;
 };
 
-/* FNV-1a, 32 bits. */
-static uint32_t hash_name(const char *name)
-{
-    uint32_t h = 2166136261u;
-
-    for (; *name; name++)
-        h = (h ^ (uint8_t)*name) * 16777619u;
-    return h;
-}
-
 void snap_init_save(struct snap *s)
 {
     *s = (struct snap){.saving = true};
@@ -48,7 +38,7 @@ static void append(struct snap *s, const void *ptr, size_t len)
 static void save_field(struct snap *s, const char *name, const void *ptr,
                        size_t len)
 {
-    struct record_head head = {hash_name(name), (uint32_t)len};
+    struct record_head head = {hash_text(name), (uint32_t)len};
 
     append(s, &head, sizeof(head));
     append(s, ptr, len);
@@ -64,7 +54,7 @@ static void restore_field(struct snap *s, const char *name, void *ptr,
         return;
     }
     memcpy(&head, s->buf + s->pos, sizeof(head));
-    if (head.name_hash != hash_name(name) || head.len != len ||
+    if (head.name_hash != hash_text(name) || head.len != len ||
         s->len - s->pos - sizeof(head) < len) {
         s->err = -EINVAL;
         return;
