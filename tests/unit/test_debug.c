@@ -322,20 +322,28 @@ static void *client_main(void *arg)
     return NULL;
 }
 
+/* A server in *SRV as long as CLIENT's thread, with its opaque, wants one. */
+static void serve(struct fixture *f, struct debug_server **srv,
+                  struct debug_client *client, void *(*start)(void *))
+{
+    pthread_t thread;
+
+    assert_int_equal(debug_server_create(srv, f->dbg), 0);
+    debug_server_attach(*srv, client);
+    assert_int_equal(pthread_create(&thread, NULL, start, client->opaque), 0);
+    debug_server_loop(*srv);
+    pthread_join(thread, NULL);
+    debug_server_destroy(*srv);
+}
+
 static void test_server(void **state)
 {
     struct fixture *f = fixture(state);
     struct watcher w = {0};
     struct debug_client client = {"test", count_stop, NULL, &w, NULL};
-    pthread_t thread;
 
-    assert_int_equal(debug_server_create(&w.srv, f->dbg), 0);
-    debug_server_attach(w.srv, &client);
-    assert_int_equal(pthread_create(&thread, NULL, client_main, &w), 0);
-    debug_server_loop(w.srv);
-    pthread_join(thread, NULL);
+    serve(f, &w.srv, &client, client_main);
     assert_int_equal(debug_last_stop(f->dbg)->reason, DEBUG_REASON_BREAKPOINT);
-    debug_server_destroy(w.srv);
 }
 
 /* ---- interrupts at every moment ------------------------------------------ */
@@ -432,14 +440,8 @@ static void test_interrupts_and_runs(void **state)
     struct fixture *f = fixture(state);
     struct impatient w = {0};
     struct debug_client client = {"impatient", note_stop, NULL, &w, NULL};
-    pthread_t thread;
 
-    assert_int_equal(debug_server_create(&w.srv, f->dbg), 0);
-    debug_server_attach(w.srv, &client);
-    assert_int_equal(pthread_create(&thread, NULL, impatient_main, &w), 0);
-    debug_server_loop(w.srv);
-    pthread_join(thread, NULL);
-    debug_server_destroy(w.srv);
+    serve(f, &w.srv, &client, impatient_main);
 }
 
 /* ---- several clients ----------------------------------------------------- */
