@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -424,6 +425,17 @@ static bool has_out(struct gdb_server *g)
     return some;
 }
 
+/* As poll(), but a client's next packet mostly follows at once. */
+static int wait_for_any(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+    uint64_t end_ns = host_now_ns() + HOST_LOOK_NS;
+    int ready;
+
+    while (!(ready = poll(fds, n, 0)) && host_now_ns() < end_ns)
+        sched_yield();
+    return ready ? ready : poll(fds, n, timeout_ms);
+}
+
 static void look_around(struct gdb_server *g)
 {
     struct pollfd fds[] = {
@@ -434,8 +446,8 @@ static void look_around(struct gdb_server *g)
     };
     uint64_t count, patience = atomic_load(&g->patience_ns);
 
-    if (poll(fds, ARRAY_SIZE(fds),
-             patience ? (int)(2 * patience / 1000000 + 100) : -1) < 0)
+    if (wait_for_any(fds, ARRAY_SIZE(fds),
+                     patience ? (int)(2 * patience / 1000000 + 100) : -1) < 0)
         return;
     if (has_given_up(g))
         debug_server_interrupt(g->srv);

@@ -9,10 +9,6 @@
 
 #include "vmm/host/hostio.h"
 
-/* A wake-up from sleep takes longer than most packets and any step: who waits
- * looks for so long first, and gives way to others between looks. */
-#define LOOK_NS 50000u
-
 struct call {
     int (*fn)(struct debug *d, void *arg);
     void *arg;
@@ -38,7 +34,7 @@ struct debug_server {
 /* Until COUNT is another than SEEN, but not for long.  Without the lock. */
 static void look_for_change(const atomic_uint *count, unsigned seen)
 {
-    uint64_t end_ns = host_now_ns() + LOOK_NS;
+    uint64_t end_ns = host_now_ns() + HOST_LOOK_NS;
 
     while (atomic_load(count) == seen && host_now_ns() < end_ns)
         sched_yield();
