@@ -8,18 +8,22 @@ void chardev_type(struct chardev *chr, const void *bytes, size_t len)
     chardev_drained(chr);
 }
 
-void chardev_drained(struct chardev *chr)
+void chardev_deliver(struct chardev *chr, void *bytes, size_t *len)
 {
-    struct strbuf *typed = &chr->typed;
     size_t n = chr->can_receive ? chr->can_receive(chr->opaque) : 0;
 
-    if (n > typed->len)
-        n = typed->len;
-    if (n) {
-        chr->receive(chr->opaque, (const uint8_t *)typed->text, n);
-        typed->len -= n;
-        memmove(typed->text, typed->text + n, typed->len);
-    }
-    if (!typed->len && chr->drained)
+    if (n > *len)
+        n = *len;
+    if (!n)
+        return;
+    chr->receive(chr->opaque, bytes, n);
+    *len -= n;
+    memmove(bytes, (uint8_t *)bytes + n, *len);
+}
+
+void chardev_drained(struct chardev *chr)
+{
+    chardev_deliver(chr, chr->typed.text, &chr->typed.len);
+    if (!chr->typed.len && chr->drained)
         chr->drained(chr);
 }

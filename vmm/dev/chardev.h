@@ -25,4 +25,7 @@ struct chardev {
 void chardev_type(struct chardev *chr, const void *bytes, size_t len);
 /* The chip calls this when it can receive again. */
 void chardev_drained(struct chardev *chr);
+/* Gives the chip as many of the *LEN bytes as it takes now; the rest moves to
+ * the front of BYTES. */
+void chardev_deliver(struct chardev *chr, void *bytes, size_t *len);
 #endif

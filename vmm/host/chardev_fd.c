@@ -140,19 +140,6 @@ static void fd_write(struct chardev *chr, const uint8_t *bytes, size_t len)
 
 /* ---- host to guest ------------------------------------------------------- */
 
-static void deliver(struct chardev_fd *c)
-{
-    size_t n = c->chr.can_receive ? c->chr.can_receive(c->chr.opaque) : 0;
-
-    if (n > c->input_len)
-        n = c->input_len;
-    if (!n)
-        return;
-    c->chr.receive(c->chr.opaque, c->input, n);
-    c->input_len -= n;
-    memmove(c->input, c->input + n, c->input_len);
-}
-
 static void take_byte(struct chardev_fd *c, uint8_t byte)
 {
     enum escape_request request = ESCAPE_NONE;
@@ -196,14 +183,14 @@ static void on_input(void *opaque, int fd)
     }
     for (ssize_t i = 0; i < n; i++)
         take_byte(c, buf[i]);
-    deliver(c);
+    chardev_deliver(&c->chr, c->input, &c->input_len);
 }
 
 static void fd_drained(struct chardev *chr)
 {
     struct chardev_fd *c = (struct chardev_fd *)chr;
 
-    deliver(c);
+    chardev_deliver(chr, c->input, &c->input_len);
     if (c->in_fd >= 0 && !c->watching && c->input_len < CHARDEV_INPUT)
         chardev_fd_start_input(c);
 }
