@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "gdbstub/server.h"
+#include "tui/folders.h"
 #include "tui/last_run.h"
+#include "tui/recall.h"
 #include "tui/repl.h"
 #include "tui/screen.h"
 #include "vmm/base/log.h"
@@ -199,16 +201,6 @@ static int open_term(struct term *t, const struct cli *cli)
     return err;
 }
 
-static void layout_file(char *buf, size_t len)
-{
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-
-    if (config && config[0])
-        snprintf(buf, len, "%s/ringside/layout", config);
-    else
-        snprintf(buf, len, "%s/.config/ringside/layout", home ? home : "/tmp");
-}
-
 static const char *theme_of(const struct cli *cli)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -239,9 +231,11 @@ static int run_screen(struct session *s, const struct cli *cli)
     int status = EXIT_STATUS_SETUP;
 
     if (!cli->keys) { /* typed keys do the same everywhere */
-        layout_file(layout, sizeof(layout));
-        recall_path(history, sizeof(history));
-        t.cfg.layout = cli->layout ? cli->layout : layout;
+        bool kept =
+            folders_path(FOLDER_CONFIG, "layout", layout, sizeof(layout));
+
+        folders_path(FOLDER_STATE, RECALL_FILE, history, sizeof(history));
+        t.cfg.layout = cli->layout ? cli->layout : kept ? layout : NULL;
         t.cfg.history = history;
     }
     if (debug_server_create(&t.srv, s->dbg))

@@ -10,29 +10,17 @@
 #include "vmm/cli_report.h"
 #include "vmm/exit_stats.h"
 
-/* "" when nothing says where a person keeps such things. */
-static void runs_folder(char *buf, size_t len)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-    buf[0] = '\0';
-    if (state && state[0])
-        snprintf(buf, len, "%s/ringside/runs", state);
-    else if (home && home[0])
-        snprintf(buf, len, "%s/.local/state/ringside/runs", home);
-}
-
 static bool run_path(struct vm *vm, const char *accel, char *buf, size_t len)
 {
     const struct vm_config *cfg = vm_config(vm);
     const char *guest = cfg->guest ? cfg->guest : cfg->disk[0].path;
-    char full[PATH_MAX], folder[PATH_MAX];
+    char full[PATH_MAX], name[NAME_MAX + 32];
 
-    runs_folder(folder, sizeof(folder));
-    if (!guest || !folder[0] || !realpath(guest, full))
+    if (!guest || !realpath(guest, full))
         return false;
-    return (size_t)snprintf(buf, len, "%s%s-%08x-%s.json", folder,
-                            strrchr(full, '/'), hash_text(full), accel) < len;
+    snprintf(name, sizeof(name), "runs%s-%08x-%s.json", strrchr(full, '/'),
+             hash_text(full), accel);
+    return folders_path(FOLDER_STATE, name, buf, len);
 }
 
 static bool has_run(const struct exit_stats *stats)

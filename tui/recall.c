@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/folders.h"
+
 #define COMMANDS_MAX 1000
 
 struct recall {
@@ -22,7 +24,7 @@ struct recall *recall_open(const char *path)
     assert(r->history && "out of memory");
     history(r->history, &ev, H_SETSIZE, COMMANDS_MAX);
     history(r->history, &ev, H_SETUNIQUE, 1);
-    if (path) {
+    if (path && path[0]) {
         snprintf(r->path, sizeof(r->path), "%s", path);
         history(r->history, &ev, H_LOAD, path);
     }
@@ -35,8 +37,10 @@ void recall_close(struct recall *r)
 
     if (!r)
         return;
-    if (r->path[0])
+    if (r->path[0]) {
+        folders_make_above(r->path);
         history(r->history, &ev, H_SAVE, r->path);
+    }
     history_end(r->history);
     free(r);
 }
@@ -61,14 +65,4 @@ const char *recall_nth(struct recall *r, unsigned n)
 void *recall_handle(struct recall *r)
 {
     return r->history;
-}
-
-void recall_path(char *buf, size_t len)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-    if (state)
-        snprintf(buf, len, "%s/ringside_history", state);
-    else
-        snprintf(buf, len, "%s/.ringside_history", home ? home : "/tmp");
 }

@@ -8,16 +8,16 @@
 
 struct recall;
 
-/* Reads PATH if it is there; NULL: nothing is read or kept. */
+/* Of the person at the terminal: folders_path(FOLDER_STATE, this). */
+#define RECALL_FILE "history"
+
+/* Reads PATH if it is there; NULL or "": nothing is read or kept. */
 struct recall *recall_open(const char *path);
-/* Writes the file, best effort.  NULL: nothing. */
+/* Writes the file and the folders above it, best effort.  NULL: nothing. */
 void recall_close(struct recall *r);
 void recall_add(struct recall *r, const char *line);
 /* The N-th last, from 0; NULL: there are not so many. */
 const char *recall_nth(struct recall *r, unsigned n);
 /* libedit's own handle, for el_set(EL_HIST). */
 void *recall_handle(struct recall *r);
-
-/* The usual file: $XDG_STATE_HOME/ringside_history, ~/.ringside_history. */
-void recall_path(char *buf, size_t len);
 #endif

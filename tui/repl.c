@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tui/folders.h"
 #include "tui/recall.h"
 #include "vmm/host/chardev_host.h"
 #include "vmm/host/terminal.h"
@@ -156,7 +157,7 @@ static void edited(struct command_ctx *ctx)
     terminal_lend(STDIN_FILENO);
     puts("`help` lists the commands; ^C stops a running guest, `type TEXT` "
          "types to it");
-    recall_path(path, sizeof(path));
+    folders_path(FOLDER_STATE, RECALL_FILE, path, sizeof(path));
     past = recall_open(path);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_PROMPT, prompt);

@@ -31,7 +31,7 @@ class Screen:
         if self.pid == 0:
             os.environ["TERM"] = "xterm-256color"
             os.environ["XDG_CONFIG_HOME"] = tempfile.gettempdir()
-            os.environ["XDG_STATE_HOME"] = "/nonexistent"
+            os.environ["XDG_STATE_HOME"] = "/dev/null"
             os.execv(args[0], args)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ,
                     struct.pack("HHHH", height, width, 0, 0))
