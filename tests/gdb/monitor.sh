@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/guest/lib.sh
 . tests/guest/lib.sh
 
-dir=$BUILD/tests/gdb
+dir=$BUILD/tests/gdb/monitor
 mkdir -p "$dir"
 guest=
 client=

@@ -10,12 +10,10 @@ if ! command -v python3 >/dev/null; then
     skip gdb-raw "no python3"
     exit 0
 fi
-dir=$BUILD/tests/gdb
+dir=$BUILD/tests/gdb/raw
 mkdir -p "$dir"
-if [ -z "${MADE:-}" ]; then # else they were brought along
-    make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
-        make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
-fi
+make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
+    make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
 status=0
 for accel in ${ACCELS:-bt kvm}; do
     lacks=$(accel_lacks "$accel")

@@ -15,6 +15,7 @@ WHERE = os.environ["WHERE"]
 ACCEL = os.environ["ACCEL"]
 SESSION = os.environ["SESSION"]
 BUILD = os.environ.get("BUILD", "build")
+GUESTS = os.environ["GUESTS"]
 
 
 def run(command):
@@ -186,7 +187,7 @@ def see_mode(part, mode, caller, code, architecture):
 
 def session_modes():
     """One session through all modes of a 32-bit processor."""
-    run("symbol-file %s/tests/gdb/modes.img.elf" % BUILD)
+    run("symbol-file %s/modes.img.elf" % GUESTS)
     connect()
     check(value("$pc") == 0x7c00)
     # All before any of it is loaded, but for the first sector.
@@ -217,7 +218,7 @@ def step_into(name):
 
 def session_long():
     """One session from real mode to 64-bit user mode."""
-    run("symbol-file %s/tests/gdb/long.img.elf" % BUILD)
+    run("symbol-file %s/long.img.elf" % GUESTS)
     connect()
     check(value("$pc") == 0x7c00)
     for part, *_ in LONG_MODES:
@@ -237,7 +238,7 @@ def session_long():
 def session_long_line():
     """The line of the first stop in 64-bit code, above 4 GiB."""
     connect()
-    with open("%s/tests/gdb/long.img.sym" % BUILD) as names:
+    with open("%s/long.img.sym" % GUESTS) as names:
         leaf = [int(line.split()[0], 16) for line in names
                 if line.split()[2] == "high_leaf"][0]
     at = 0xffffffff80000000 + leaf
@@ -252,7 +253,7 @@ def session_long_line():
 
 def session_steps16():
     """Into, over and out of calls in 16-bit code."""
-    run("symbol-file %s/tests/gdb/modes.img.elf" % BUILD)
+    run("symbol-file %s/modes.img.elf" % GUESTS)
     connect()
     for part in "real", "prot16", "v86":
         run("tbreak *%s_outer" % part)
@@ -274,9 +275,9 @@ def session_steps16():
 
 def session_names():
     """A list of names instead of a program; a program that has moved."""
-    run("map-symbols %s/tests/gdb/modes.img.sym" % BUILD)
+    run("map-symbols %s/modes.img.sym" % GUESTS)
     connect()
-    run("map-symbols %s/tests/gdb/modes.img.sym" % BUILD)
+    run("map-symbols %s/modes.img.sym" % GUESTS)
     run("tbreak prot32_inner")
     run("continue")
     check(backtrace()[:3] == ["prot32_inner", "prot32_outer", "prot32"],

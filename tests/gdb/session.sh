@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/gdb/guests.sh
 . tests/gdb/guests.sh
 
-dir=$BUILD/tests/gdb
+dir=${GUESTS:-$BUILD/tests/gdb/session}
 mkdir -p "$dir"
 guest=
 cleanup() { [ -z "$guest" ] || kill -9 "$guest" 2>/dev/null; }
@@ -16,12 +16,21 @@ trap cleanup EXIT
 # The sessions, and the image that each begins with.  Those of `kvm_only` are of
 # 64-bit code.
 kvm_only='^long'
-sessions=(boot:guests/teach.img source:guests/teach.elf
-    monitor:guests/teach.img user:guests/teach.elf points:guests/teach.elf
-    interrupt:guests/teach.elf memory:guests/teach.elf
-    program:guests/teach.elf modes:tests/gdb/modes.img
-    long:tests/gdb/long.img long_line:tests/gdb/long.img steps16:tests/gdb/modes.img
-    names:tests/gdb/modes.img)
+sessions=(
+    "boot:$BUILD/guests/teach.img"
+    "source:$BUILD/guests/teach.elf"
+    "monitor:$BUILD/guests/teach.img"
+    "user:$BUILD/guests/teach.elf"
+    "points:$BUILD/guests/teach.elf"
+    "interrupt:$BUILD/guests/teach.elf"
+    "memory:$BUILD/guests/teach.elf"
+    "program:$BUILD/guests/teach.elf"
+    "modes:$dir/modes.img"
+    "long:$dir/long.img"
+    "long_line:$dir/long.img"
+    "steps16:$dir/modes.img"
+    "names:$dir/modes.img"
+)
 
 # Where a session was that did not come to its end, and what either said last.
 last_words() { # OUT
@@ -41,7 +50,7 @@ session() { # ACCEL NAME OPTION... IMAGE
     while [ ! -S "$logs/gdb.sock" ] && kill -0 $guest 2>/dev/null; do
         sleep 0.05
     done
-    BUILD=$BUILD WHERE=$logs/gdb.sock SERIAL=$logs/serial.sock \
+    BUILD=$BUILD GUESTS=$dir WHERE=$logs/gdb.sock SERIAL=$logs/serial.sock \
         ACCEL=$accel SESSION=$name \
         LIMIT=$((120 * ${SLOWER:-1})) \
         timeout $((130 * ${SLOWER:-1})) gdb -nx -q -batch \
@@ -74,7 +83,7 @@ for accel in ${ACCELS:-bt kvm}; do
         if [ -n "$lacks" ]; then
             skip "gdb-session-$name-$accel" "$lacks"
         else
-            session $accel "$name" -m 64M --serial null "$BUILD/${row#*:}"
+            session $accel "$name" -m 64M --serial null "${row#*:}"
         fi
     done
 done

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/gdb/guests.sh
 . tests/gdb/guests.sh
 
-dir=$BUILD/tests/gdb
+dir=$BUILD/tests/kvm/gdb-session
 if ! command -v gdb >/dev/null; then
     skip kvm-gdb-session "no gdb"
     exit 0
@@ -30,7 +30,7 @@ KVM_HOST_TIMEOUT=${KVM_HOST_TIMEOUT:-900} tests/kvm-host.sh "$ringside" \
     "$(command -v gdb)" "$data" /usr/lib/locale/C.utf8 "${modules[@]}" \
     /bin/bash tests/guest tests/gdb labs/guests/teach gdbstub/ringside-gdb.py \
     "$BUILD/guests" "$dir" -- \
-    env LC_ALL=C.UTF-8 BUILD="$BUILD" ONLY="$only" ACCELS=kvm SLOWER=3 SHOW_LAST=1 \
+    env LC_ALL=C.UTF-8 BUILD="$BUILD" GUESTS="$dir" ONLY="$only" ACCELS=kvm SLOWER=3 SHOW_LAST=1 \
     RINGSIDE_CACHE="$(dirname "${debian:-/tmp/x}")" \
     PYTHONDONTWRITEBYTECODE=1 bash tests/gdb/session.sh
 status=$?

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/gdb/guests.sh
 . tests/gdb/guests.sh
 
-dir=$BUILD/tests/gdb
+dir=$BUILD/tests/kvm/gdb
 mkdir -p "$dir"
 make_real "$dir/real.img" && make_prot "$dir/prot.elf" &&
     make_modes "$dir/modes.img" && make_long "$dir/long.img" || exit 1
