@@ -1,5 +1,6 @@
 #include "gdbstub/packet.h"
 
+#include <emmintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,37 +140,30 @@ static size_t run_length(const char *p, const char *limit)
     return (size_t)(q - p);
 }
 
-static uint64_t load8(const char *p)
+static __m128i load16(const void *p)
 {
-    uint64_t word;
-
-    memcpy(&word, p, sizeof(word));
-    return word;
+    return _mm_loadu_si128(p);
 }
 
-/* Do three equal bytes in a row begin at none of the eight from P?  A zero
- * byte in a word is found as in "Hacker's Delight", 6-1. */
+/* Do three equal bytes in a row begin at none of the sixteen from P? */
 static bool no_run(const char *p)
 {
-    uint64_t same = (load8(p) ^ load8(p + 1)) | (load8(p + 1) ^ load8(p + 2));
-    const uint64_t low = ~0ull / 255, high = low << 7;
+    __m128i next = load16(p + 1);
+    __m128i same = _mm_and_si128(_mm_cmpeq_epi8(load16(p), next),
+                                 _mm_cmpeq_epi8(next, load16(p + 2)));
 
-    return !((same - low) & ~same & high);
+    return !_mm_movemask_epi8(same);
 }
 
-/* Eight bytes at a time, in lanes of 16 bits that are folded in time. */
 static uint8_t sum_of(const char *p, size_t len)
 {
-    const uint64_t even = 0x00ff00ff00ff00ffu;
-    uint64_t total = 0;
+    __m128i sums = _mm_setzero_si128();
+    unsigned total;
 
-    while (len >= 8) {
-        uint64_t lanes = 0;
-
-        for (unsigned i = 0; i < 100 && len >= 8; i++, p += 8, len -= 8)
-            lanes += (load8(p) & even) + (load8(p) >> 8 & even);
-        total += lanes + (lanes >> 16) + (lanes >> 32) + (lanes >> 48);
-    }
+    for (; len >= 16; p += 16, len -= 16)
+        sums =
+            _mm_add_epi64(sums, _mm_sad_epu8(load16(p), _mm_setzero_si128()));
+    total = (unsigned)(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4));
     while (len-- > 0)
         total += (uint8_t)*p++;
     return (uint8_t)total;
@@ -186,9 +180,9 @@ void gdb_frame(struct strbuf *out, const char *body, size_t len)
     to = out->text + start;
     *to++ = '$';
     while (p < limit) {
-        while (limit - p >= 10 && no_run(p)) {
-            memcpy(to, p, 8);
-            p += 8, to += 8;
+        while (limit - p >= 18 && no_run(p)) {
+            memcpy(to, p, 16);
+            p += 16, to += 16;
         }
         if (p == limit)
             break;
@@ -212,29 +206,32 @@ void gdb_frame(struct strbuf *out, const char *body, size_t len)
     out->len = (size_t)(to - out->text);
 }
 
-/* Eight nibbles, one a byte, as digits: 39 more from a on. */
-static uint64_t to_digits(uint64_t nibbles)
+/* Sixteen nibbles, one a byte, as digits. */
+static __m128i to_digits(__m128i nibbles)
 {
-    uint64_t letters = (nibbles + 0x0606060606060606u) >> 4 & ~0ull / 255;
+    __m128i letters = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+    __m128i first = _mm_and_si128(letters, _mm_set1_epi8('a' - '0' - 10));
 
-    return nibbles + 0x3030303030303030u + letters * 39;
+    return _mm_add_epi8(nibbles, _mm_add_epi8(first, _mm_set1_epi8('0')));
 }
 
 void gdb_put_hex(struct strbuf *body, const void *bytes, size_t len)
 {
+    const __m128i low = _mm_set1_epi8(15);
     const uint8_t *in = bytes;
     char *to;
     size_t i = 0;
 
     strbuf_grow(body, 2 * len);
     to = body->text + body->len;
-    for (; len - i >= 4; i += 4, to += 8) { /* b3 b2 b1 b0: 0b3 0b2... */
-        uint64_t w = (uint64_t)in[i] | (uint64_t)in[i + 1] << 16 |
-                     (uint64_t)in[i + 2] << 32 | (uint64_t)in[i + 3] << 48;
+    for (; len - i >= 16; i += 16, to += 32) {
+        __m128i lo = load16(in + i);
+        __m128i hi = _mm_and_si128(_mm_srli_epi16(lo, 4), low);
 
-        w = (w >> 4 & 0x000f000f000f000fu) | (w & 0x000f000f000f000fu) << 8;
-        w = to_digits(w);
-        memcpy(to, &w, 8);
+        lo = _mm_and_si128(lo, low);
+        _mm_storeu_si128((void *)to, to_digits(_mm_unpacklo_epi8(hi, lo)));
+        _mm_storeu_si128((void *)(to + 16),
+                         to_digits(_mm_unpackhi_epi8(hi, lo)));
     }
     for (; i < len; i++) {
         *to++ = digits[in[i] >> 4];

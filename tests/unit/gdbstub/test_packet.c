@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,32 +112,87 @@ static void test_runs(void **state)
     assert_frame("}\n}\n}\n", "$}\n}\n}\n#95");
 }
 
-/* Every length comes back as it was. */
+/* BODY framed, its runs undone again, is BODY, under the right sum. */
+static void assert_comes_back(const char *body, size_t len)
+{
+    struct strbuf out;
+    char back[260], sum_text[3];
+    uint8_t sum = 0;
+    size_t n = 0;
+
+    strbuf_init(&out);
+    gdb_frame(&out, body, len);
+    for (size_t i = 1; i < out.len - 3; i++) {
+        sum = (uint8_t)(sum + (uint8_t)out.text[i]);
+        if (out.text[i] != '*') {
+            back[n++] = out.text[i];
+            continue;
+        }
+        i++;
+        sum = (uint8_t)(sum + (uint8_t)out.text[i]);
+        assert_true(out.text[i] >= ' ' && out.text[i] <= '~');
+        assert_true(out.text[i] != '#' && out.text[i] != '$');
+        for (int k = out.text[i] - 29; k > 0; k--, n++)
+            back[n] = back[n - 1];
+    }
+    assert_int_equal(n, len);
+    assert_memory_equal(back, body, len);
+    (void)snprintf(sum_text, sizeof(sum_text), "%02x", sum);
+    assert_string_equal(out.text + out.len - 2, sum_text);
+    strbuf_fini(&out);
+}
+
 static void test_run_lengths(void **state)
 {
-    char body[260], back[260];
+    char body[260];
 
     (void)state;
-    for (size_t len = 1; len < sizeof(body); len++) {
-        struct strbuf out;
-        size_t n = 0;
+    memset(body, 'x', sizeof(body));
+    for (size_t len = 0; len < sizeof(body); len++)
+        assert_comes_back(body, len);
+}
 
-        memset(body, 'x', len);
-        strbuf_init(&out);
-        gdb_frame(&out, body, len);
-        for (size_t i = 1; i < out.len - 3; i++) {
-            if (out.text[i] != '*') {
-                back[n++] = out.text[i];
-                continue;
-            }
-            i++;
-            assert_true(out.text[i] >= ' ' && out.text[i] <= '~');
-            assert_true(out.text[i] != '#' && out.text[i] != '$');
-            for (int k = out.text[i] - 29; k > 0; k--, n++)
-                back[n] = back[n - 1];
+/* Runs of every length up to five begin at every place of a longer text. */
+static void test_runs_anywhere(void **state)
+{
+    char body[70];
+
+    (void)state;
+    for (size_t at = 0; at < 60; at++) {
+        for (size_t run = 2; run <= 5; run++) {
+            for (size_t i = 0; i < sizeof(body); i++)
+                body[i] = (char)(0x81 + i);
+            memset(body + at, body[at], run);
+            assert_comes_back(body, sizeof(body));
+            assert_comes_back(body, at + run);
         }
-        assert_int_equal(n, len);
-        assert_memory_equal(back, body, len);
+    }
+}
+
+/* Every byte, at every place and in every length. */
+static void test_hex(void **state)
+{
+    uint8_t bytes[256 + 40];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)i;
+    for (size_t at = 0; at < 256; at++) {
+        const size_t len = at % 40;
+        struct strbuf out;
+        uint8_t back[40];
+
+        strbuf_init(&out);
+        gdb_put_hex(&out, bytes + at, len);
+        assert_int_equal(out.len, 2 * len);
+        for (size_t i = 0; i < len; i++) {
+            char want[3];
+
+            (void)snprintf(want, sizeof(want), "%02x", bytes[at + i]);
+            assert_memory_equal(out.text + 2 * i, want, 2);
+        }
+        assert_true(gdb_from_hex(strbuf_str(&out), 2 * len, back));
+        assert_memory_equal(back, bytes + at, len);
         strbuf_fini(&out);
     }
 }
@@ -166,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup(test_bounds, setup),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_run_lengths),
+        cmocka_unit_test(test_runs_anywhere),
+        cmocka_unit_test(test_hex),
         cmocka_unit_test(test_hex_and_binary),
     };
 
