@@ -218,6 +218,51 @@ static void test_watchpoints_and_catches(void **state)
     assert_int_equal(s.exit.u.pio.port, 0x80);
 }
 
+/* `catch` says what it has understood, and is stopped by nothing else. */
+static void test_catch_ways(void **state)
+{
+    static const struct {
+        const char *line, *says; /* "": it fails */
+    } rows[] = {
+        {"catch port", "1: catchpoint, port I/O\n"},
+        {"catch port 0x80 in", "2: catchpoint, port I/O 0x80 in\n"},
+        {"catch port out", "3: catchpoint, port I/O out\n"},
+        {"catch port 0x70..0x7f", "4: catchpoint, port I/O 0x70..0x7f\n"},
+        {"catch port 0x80..0x81 out",
+         "5: catchpoint, port I/O 0x80..0x81 out\n"},
+        {"catch cr 3 write", "6: catchpoint, control register 0x3 write\n"},
+        {"catch mmio read", "7: catchpoint, memory-mapped I/O read\n"},
+        {"catch port 0x80 write", "catch port: in or out, not write\n"},
+        {"catch port 0x81..0x80", "catch: the range 0x81..0x80 is backwards\n"},
+        {"catch hlt out",
+         "catch: expected cr3 VALUE, cpl N, mode NAME or `if EXPR`, not "
+         "out\n"},
+    };
+    struct fixture *f = fixture(state);
+    struct command_ctx ctx;
+    struct strbuf out;
+
+    strbuf_init(&out);
+    command_ctx_init(&ctx, f->vm, f->dbg);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        strbuf_reset(&out);
+        assert_int_equal(command_run(&ctx, rows[i].line, &out), i < 7);
+        assert_string_equal(strbuf_str(&out), rows[i].says);
+    }
+    assert_true(command_run(&ctx, "delete 1", &out));
+    assert_true(command_run(&ctx, "delete 3", &out));
+    run(f, DEBUG_RUN_CONTINUE, 0);
+    assert_int_equal(debug_last_stop(f->dbg)->point, 5);
+    assert_true(command_run(&ctx, "delete", &out));
+    assert_true(command_run(&ctx, "catch port 0x80 out if al == 7", &out));
+    run(f, DEBUG_RUN_CONTINUE, 0);
+    strbuf_reset(&out);
+    assert_true(command_run(&ctx, "print al", &out));
+    assert_string_equal(strbuf_str(&out), "0x7  7\n");
+    command_ctx_fini(&ctx);
+    strbuf_fini(&out);
+}
+
 static void test_commands(void **state)
 {
     struct fixture *f = fixture(state);
@@ -552,6 +597,7 @@ int main(void)
         T(test_breakpoints_stop_before),
         T(test_conditions),
         T(test_watchpoints_and_catches),
+        T(test_catch_ways),
         T(test_commands),
         T(test_port_access_takes_time),
         T(test_server),

@@ -223,29 +223,38 @@ bool command_awatch(struct command_ctx *ctx, int argc, char **argv,
 }
 
 /* clang-format off */
-static const struct {
+static const struct catch_row {
     const char *name;
     enum vm_exit_kind exit;
     const char *value; /* that may follow, or "" */
+    const char *ways[2]; /* to read, to write: one of these may follow then */
     const char *summary;
 } catches[] = {
-    { "exception", VM_EXIT_EXCEPTION, "[VECTOR]", "a fault or trap: `catch exception #pf`, or 14" },
-    { "int", VM_EXIT_SOFT_INT, "[VECTOR]", "an INT n of the guest's" },
-    { "vector", VM_EXIT_EXTINT, "[VECTOR]", "an interrupt from a device" },
-    { "iret", VM_EXIT_IRET, "", "the return from a handler" },
-    { "port", VM_EXIT_PIO, "[PORT]", "an IN or OUT" },
-    { "mmio", VM_EXIT_MMIO, "[PHYSICAL]", "an access to a chip's memory" },
-    { "rdmsr", VM_EXIT_RDMSR, "[MSR]", "a model-specific register is read" },
-    { "wrmsr", VM_EXIT_WRMSR, "[MSR]", "... or written" },
-    { "cr", VM_EXIT_CR_ACCESS, "[N]", "a control register: `catch cr 3`" },
-    { "dr", VM_EXIT_DR_ACCESS, "[N]", "a debug register" },
-    { "hlt", VM_EXIT_HLT, "", "the guest waits for an interrupt" },
-    { "cpuid", VM_EXIT_CPUID, "", "CPUID" },
-    { "invlpg", VM_EXIT_INVLPG, "", "INVLPG" },
-    { "task", VM_EXIT_TASK_SWITCH, "", "a switch through a TSS" },
-    { "segment", VM_EXIT_SEG_LOAD, "[N]", "a segment register is loaded" },
+    { "exception", VM_EXIT_EXCEPTION, "[VECTOR]", {0}, "a fault or trap: #pf, or 14" },
+    { "int", VM_EXIT_SOFT_INT, "[VECTOR]", {0}, "an INT n of the guest's" },
+    { "vector", VM_EXIT_EXTINT, "[VECTOR]", {0}, "an interrupt from a device" },
+    { "iret", VM_EXIT_IRET, "", {0}, "the return from a handler" },
+    { "port", VM_EXIT_PIO, "[PORT]", {"in", "out"}, "an IN or OUT" },
+    { "mmio", VM_EXIT_MMIO, "[PHYSICAL]", {"read", "write"}, "an access to a chip's memory" },
+    { "rdmsr", VM_EXIT_RDMSR, "[MSR]", {0}, "a model-specific register is read" },
+    { "wrmsr", VM_EXIT_WRMSR, "[MSR]", {0}, "... or written" },
+    { "cr", VM_EXIT_CR_ACCESS, "[N]", {"read", "write"}, "a control register: `catch cr 3`" },
+    { "dr", VM_EXIT_DR_ACCESS, "[N]", {"read", "write"}, "a debug register" },
+    { "hlt", VM_EXIT_HLT, "", {0}, "the guest waits for an interrupt" },
+    { "cpuid", VM_EXIT_CPUID, "", {0}, "CPUID" },
+    { "invlpg", VM_EXIT_INVLPG, "", {0}, "INVLPG" },
+    { "task", VM_EXIT_TASK_SWITCH, "", {0}, "a switch through a TSS" },
+    { "segment", VM_EXIT_SEG_LOAD, "[N]", {0}, "a segment register is loaded" },
 };
 /* clang-format on */
+
+static const struct catch_row *find_catch(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(catches); i++)
+        if (strcmp(catches[i].name, name) == 0)
+            return &catches[i];
+    return NULL;
+}
 
 const char *command_catch_name(size_t n)
 {
@@ -254,28 +263,52 @@ const char *command_catch_name(size_t n)
     return n == ARRAY_SIZE(catches) ? "mode" : NULL;
 }
 
+static const char *way_name(const struct debug_point *p)
+{
+    for (size_t i = 0; p->read != p->write && i < ARRAY_SIZE(catches); i++)
+        if (catches[i].exit == p->exit)
+            return catches[i].ways[p->write];
+    return NULL;
+}
+
 void command_catch_text(const struct debug_point *p, char *buf, size_t len)
 {
-    bool vector = p->exit == VM_EXIT_EXCEPTION && p->len;
-    size_t n =
-        (size_t)snprintf(buf, len, p->len ? "%s %#llx" : "%s",
-                         vm_exit_name(p->exit), (unsigned long long)p->addr);
+    bool vector = p->exit == VM_EXIT_EXCEPTION && p->len == 1 && p->addr < 32;
+    const char *way = way_name(p);
+    struct strbuf text;
     char name[24];
 
-    if (!vector || p->addr >= 32)
-        return;
-    x86_vector_text(name, sizeof(name), (unsigned)p->addr);
-    snprintf(buf + n, len - n, " %s", name);
+    strbuf_init(&text);
+    strbuf_puts(&text, vm_exit_name(p->exit));
+    if (p->len)
+        strbuf_printf(&text, " %#llx", (unsigned long long)p->addr);
+    if (p->len > 1)
+        strbuf_printf(&text, "..%#llx",
+                      (unsigned long long)(p->addr + p->len - 1));
+    if (vector) {
+        x86_vector_text(name, sizeof(name), (unsigned)p->addr);
+        strbuf_printf(&text, " %s", name);
+    }
+    if (way)
+        strbuf_printf(&text, " %s", way);
+    snprintf(buf, len, "%s", strbuf_str(&text));
+    strbuf_fini(&text);
 }
 
 static bool list_catches(struct strbuf *out)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(catches); i++)
-        strbuf_printf(out, "%-10s %-11s %s\n", catches[i].name,
-                      catches[i].value, catches[i].summary);
+    for (size_t i = 0; i < ARRAY_SIZE(catches); i++) {
+        const struct catch_row *c = &catches[i];
+        char values[40];
+
+        snprintf(values, sizeof(values), c->ways[0] ? "%s [%s | %s]" : "%s",
+                 c->value, c->ways[0], c->ways[1]);
+        strbuf_printf(out, "%-10s %-25s %s\n", c->name, values, c->summary);
+    }
     strbuf_puts(
         out,
-        "mode       [cpl | NAME] a change of mode, or of CPL\n"
+        "mode       [cpl | NAME]              a change of mode, or of CPL\n"
+        "A value may be a range: catch port 0x3f8..0x3ff out\n"
         "Then, as for break: [cr3 VALUE] [cpl N] [mode NAME] [if EXPR]; at an "
         "exception these are its handler's: catch exception #pf if cr2 < "
         "4096\n");
@@ -301,42 +334,74 @@ static bool catch_mode(struct command_ctx *ctx, int argc, char **argv,
     return add(ctx, &p, out);
 }
 
-/* A number, or "#pf" of an exception. */
+/* A number, or "#pf" of an exception; and FIRST..LAST. */
 static bool catch_value(struct command_ctx *ctx, struct debug_point *p,
                         int argc, char **argv, struct strbuf *out)
 {
     const struct explanation *e = p->exit == VM_EXIT_EXCEPTION
                                       ? explain_find(EXPLAIN_VECTOR, argv[2])
                                       : NULL;
+    char *dots = strstr(argv[2], "..");
+    char *last[] = {argv[0], dots ? dots + 2 : NULL};
+    uint64_t end;
 
     p->len = 1;
-    if (e)
+    if (e) {
         p->addr = (uint64_t)e->value;
-    return e || command_value(ctx, argc, argv, 2, &p->addr, out);
+        return true;
+    }
+    if (dots)
+        *dots = '\0';
+    if (!command_value(ctx, argc, argv, 2, &p->addr, out) ||
+        (dots && !command_value(ctx, 2, last, 1, &end, out)))
+        return false;
+    if (dots && end < p->addr)
+        return command_fail(out, "catch: the range %s..%s is backwards",
+                            argv[2], last[1]);
+    p->len += dots ? end - p->addr : 0;
+    return true;
 }
 
+/* Is WORD one of the two ways of ROW?  Then P waits for that alone. */
+static bool take_way(const struct catch_row *row, struct debug_point *p,
+                     const char *word)
+{
+    p->read = row->ways[0] && strcmp(word, row->ways[0]) == 0;
+    p->write = row->ways[1] && strcmp(word, row->ways[1]) == 0;
+    return p->read || p->write;
+}
+
+/* catch NAME [VALUE] [WAY] [LIMIT...] */
 bool command_catch(struct command_ctx *ctx, int argc, char **argv,
                    struct strbuf *out)
 {
-    bool value = argc > 2 && !is_limit(argv[2]);
+    const struct catch_row *row;
     struct debug_point p;
-    size_t i = 0;
+    int at = 2;
 
     if (argc < 2)
         return list_catches(out);
     if (strcmp(argv[1], "mode") == 0)
         return catch_mode(ctx, argc, argv, out);
 
-    debug_point_init(&p, DEBUG_POINT_CATCH, 0);
-    while (i < ARRAY_SIZE(catches) && strcmp(catches[i].name, argv[1]) != 0)
-        i++;
-    if (i == ARRAY_SIZE(catches))
+    row = find_catch(argv[1]);
+    if (!row)
         return command_fail(out, "catch: no exit '%s'; `catch` lists them",
                             argv[1]);
-    p.exit = catches[i].exit;
-    return (!value || catch_value(ctx, &p, argc, argv, out)) &&
-           set_limits(ctx, &p, argc, argv, value ? 3 : 2, out) &&
-           add(ctx, &p, out);
+    debug_point_init(&p, DEBUG_POINT_CATCH, 0);
+    p.exit = row->exit;
+    if (row->value[0] && at < argc && !is_limit(argv[at]) &&
+        !take_way(row, &p, argv[at])) {
+        if (!catch_value(ctx, &p, argc, argv, out))
+            return false;
+        at++;
+    }
+    if (at < argc && take_way(row, &p, argv[at]))
+        at++;
+    else if (row->ways[0] && at < argc && !is_limit(argv[at]))
+        return command_fail(out, "catch %s: %s or %s, not %s", row->name,
+                            row->ways[0], row->ways[1], argv[at]);
+    return set_limits(ctx, &p, argc, argv, at, out) && add(ctx, &p, out);
 }
 
 static struct debug_point *point_arg(struct command_ctx *ctx, int argc,
