@@ -279,7 +279,8 @@ static void test_commands(void **state)
     strbuf_reset(&out);
     assert_false(command_run(&ctx, "print nosuch + 1", &out));
     assert_string_equal(strbuf_str(&out),
-                        "print: no register or symbol 'nosuch'\n");
+                        "print: no register 'nosuch', and there are no "
+                        "symbols; `symbols FILE` loads them\n");
     strbuf_reset(&out);
     assert_false(command_run(&ctx, "frobnicate", &out));
     assert_false(command_run(&ctx, "break 0x7c20 cpl 4", &out));

@@ -224,9 +224,9 @@ bool command_run(struct command_ctx *ctx, const char *line, struct strbuf *out)
         return command_fail_unknown(out, argv[0]);
     if (f.matches > 1)
         return command_fail(out, "'%s' could be %s", argv[0], f.others);
+    argv[0] = (char *)(uintptr_t)(f.view ? f.view->name : f.command->name);
     if (f.view)
         return run_view(ctx, f.view, argc, argv, out);
-    argv[0] = (char *)(uintptr_t)f.command->name;
     return f.command->fn(ctx, argc, argv, out);
 }
 

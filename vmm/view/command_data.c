@@ -28,10 +28,13 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
     for (size_t i = 0; (v = view_nth(i)); i++)
         if (argc < 2 || strcmp(argv[1], v->name) == 0)
             strbuf_printf(out, "%-9s %-22s %s\n", v->name, v->args, v->summary);
+    if (argc > 1 && strcmp(argv[1], "expr") == 0)
+        expr_help(out);
     if (out->len == 0)
         return command_fail_unknown(out, argv[1]);
     if (argc < 2)
-        strbuf_puts(out, "in gdb's words:\n info x/4i p/x");
+        strbuf_puts(out, "addresses and values: help expr\n"
+                         "in gdb's words:\n info x/4i p/x");
     for (size_t i = 0; argc < 2 && (gdb = gdb_words_nth(i)); i++)
         strbuf_printf(out, " %s", gdb);
     if (argc < 2)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/view/guess.h"
+
 struct parser {
     struct vm *vm;
     const struct symbols *sym;
@@ -19,6 +21,30 @@ struct parser {
     struct expr_value *out;
     unsigned depth;
 };
+
+/* clang-format off */
+static const struct {
+    const char *form, *meaning;
+} forms[] = {
+    { "0x10 16 'a'", "numbers; plain digits are decimal" },
+    { "eax $eax cr3 dr7 ds", "registers, with or without $" },
+    { "$pc $sp $fp", "linear, as gdb has them" },
+    { "main main+4 &main", "symbols; `symbols FILE` loads them" },
+    { "main.c:12", "where a source line's code begins" },
+    { "f000:fff0 cs:ip ss:esp", "segment:offset; a number before the colon is hexadecimal" },
+    { "phys:0x1000", "a guest-physical address" },
+    { "[esp+4] [ebp-8].w", "memory at a linear address; .b .w .d .q" },
+    { "*esp", "likewise, 4 bytes" },
+    { "+ - * / % & | ^ << >> ~ !", "as in C, unsigned" },
+    { "== != < <= > >= && || ( )", "likewise" },
+};
+/* clang-format on */
+
+void expr_help(struct strbuf *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        strbuf_printf(out, "%-26s %s\n", forms[i].form, forms[i].meaning);
+}
 
 #define DEPTH_MAX 64u /* of parentheses and unary operators */
 
@@ -238,6 +264,7 @@ static bool find_gdb_register(const struct x86_state *st, const char *name,
 static uint64_t parse_name(struct parser *p, const char *name)
 {
     uint64_t value;
+    char near[72];
 
     if (find_gdb_register(&p->st, name, &value))
         return value;
@@ -245,7 +272,15 @@ static uint64_t parse_name(struct parser *p, const char *name)
         return value;
     if (symbols_lookup(p->sym, name, &value, NULL))
         return value;
-    return fail(p, "no register or symbol '%s'", name);
+    if (guess_values(p->sym, name + (name[0] == '$'), near, sizeof(near)))
+        return fail(p, "no register or symbol '%.40s'; did you mean %s?", name,
+                    near);
+    if (!symbols_count(p->sym))
+        return fail(p,
+                    "no register '%.40s', and there are no symbols; `symbols "
+                    "FILE` loads them",
+                    name);
+    return fail(p, "no register or symbol '%.40s'; see `help expr`", name);
 }
 
 /* The part after the colon: plain digits are hexadecimal here. */

@@ -1,20 +1,10 @@
 /*
- * Expressions that a person types: addresses and values.
- *
- *   0x10 16 'a'            numbers; plain digits are decimal
- *   eax $eax cr3 dr7 ds    registers, with or without $
- *   $pc $sp $fp            linear, as gdb has them
- *   main  main+4           symbols; also &main
- *   main.c:12              where a source line's code begins
- *   f000:fff0 cs:ip ss:esp linear address of segment:offset; the segment part
- *                          before a colon is hexadecimal when it is a number
- *   phys:0x1000            a guest-physical address
- *   [esp+4] [ebp-8].w      memory at a linear address; .b .w .d .q
- *   *esp                   likewise, 4 bytes
- *   + - * / % & | ^ << >> ~ ! == != < <= > >= && || ( )   as in C, unsigned
+ * Expressions that a person types: addresses and values.  Their forms are the
+ * table that expr_help() prints.
  */
 #ifndef VMM_VIEW_EXPR_H
 #define VMM_VIEW_EXPR_H
+#include "vmm/base/strbuf.h"
 #include "vmm/view/symbols.h"
 #include "vmm/vm.h"
 
@@ -26,12 +16,15 @@ struct expr_value {
     uint64_t offset;
 };
 
-/* True; or false with one line in WHY that says what and where. */
+/* The forms of an expression, a line each. */
+void expr_help(struct strbuf *out);
+
+/* True; or false with one line in WHY that says what, where and what next. */
 bool expr_eval(struct vm *vm, const struct symbols *sym, const char *text,
                struct expr_value *out, char *why, size_t len);
 
 /* Sets it; false: no such register, or it cannot be set. */
 bool expr_set_register(struct x86_state *st, const char *name, uint64_t value);
-/* The N-th register name, or NULL. */
+/* The N-th name of a register, without $, or NULL. */
 const char *expr_register_name(size_t n);
 #endif

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "vmm/view/command.h"
+#include "vmm/view/expr.h"
 #include "vmm/view/gdb_words.h"
 
 #define NAMES_MAX 3u
@@ -41,9 +42,11 @@ static unsigned distance(const char *a, const char *b)
 /* As typed in a hurry: a letter wrong, of long words two. */
 static bool is_near(const char *word, const char *name)
 {
-    size_t n = strlen(word);
+    size_t n = strlen(word), m = strnlen(name, WORD_MAX);
+    size_t most = n < 6 ? 1 : 2;
 
-    return n > 2 && n < WORD_MAX && distance(word, name) <= (n < 6 ? 1u : 2u);
+    return n > 2 && n < WORD_MAX && n <= m + most && m <= n + most &&
+           distance(word, name) <= most;
 }
 
 /* Is WORD, or of several one, what a word of TEXT begins with? */
@@ -107,5 +110,21 @@ bool guess_names(const char *word, char *buf, size_t len)
     for (size_t i = 0; (c = command_nth(i)); i++)
         if (is_in(word, c->summary))
             add(&g, c->name);
+    return g.count > 0;
+}
+
+bool guess_values(const struct symbols *sym, const char *word, char *buf,
+                  size_t len)
+{
+    struct guesses g = {.buf = buf, .len = len};
+    const char *name;
+
+    buf[0] = '\0';
+    for (size_t i = 0; (name = symbols_complete(sym, "", i)); i++)
+        if (is_near(word, name))
+            add(&g, name);
+    for (size_t i = 0; (name = expr_register_name(i)); i++)
+        if (is_near(word, name))
+            add(&g, name);
     return g.count > 0;
 }

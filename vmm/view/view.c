@@ -49,7 +49,7 @@ bool view_arg(const struct view_ctx *ctx, int argc, char **argv, int i,
     if (i >= argc)
         return true;
     if (!expr_eval(ctx->vm, ctx->sym, argv[i], &v, why, sizeof(why)))
-        return view_fail(doc, "%s", why);
+        return view_fail(doc, "%s: %s", argv[0], why);
     *value = v.value;
     return true;
 }

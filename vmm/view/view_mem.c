@@ -129,7 +129,7 @@ static bool parse_dump(struct dump *d, int argc, char **argv)
     if (argc < 2)
         return view_fail(d->doc, "which address? try: memory esp");
     if (!expr_eval(d->ctx->vm, d->ctx->sym, argv[1], &d->at, why, sizeof(why)))
-        return view_fail(d->doc, "%s", why);
+        return view_fail(d->doc, "%s: %s", argv[0], why);
     d->count = 128;
     d->unit = 1;
     for (int i = 2; i < argc; i++)

@@ -45,9 +45,26 @@ static void test_names(void **state)
     assert_string_equal(small, "poin");
 }
 
+/* Registers are there without any symbols. */
+static void test_values(void **state)
+{
+    char buf[64];
+
+    (void)state;
+    assert_true(guess_values(NULL, "eaxx", buf, sizeof(buf)));
+    assert_string_equal(buf, "eax");
+    assert_true(guess_values(NULL, "elfags", buf, sizeof(buf)));
+    assert_string_equal(buf, "rflags, eflags");
+    assert_false(guess_values(NULL, "counter", buf, sizeof(buf)));
+    assert_string_equal(buf, "");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
