@@ -41,7 +41,7 @@ static int run(const struct cli *cli, struct debug_server *srv,
     gdb_server_set_screen(g, screen);
     signalled = g;
     if (cli->gdb_wait)
-        log_info("waiting for gdb at %s", cli->gdb);
+        log_info("waiting for gdb at %s", gdb_server_address(g));
     else
         debug_server_resume(srv, &go);
     debug_server_loop(srv);

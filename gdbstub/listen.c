@@ -63,7 +63,23 @@ static int listen_unix(struct gdb_listener *l, const char *path)
     if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
         return -errno;
     strcpy(l->path, path);
+    strcpy(l->address, path);
     return listen(l->fd, 4) < 0 ? -errno : 0;
+}
+
+/* The port that we have, which is not the one that was asked for if that was 0.
+ */
+static void find_address(struct gdb_listener *l)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char host[256], port[16];
+
+    if (getsockname(l->fd, (struct sockaddr *)&addr, &len) == 0 &&
+        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
+                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(l->address, sizeof(l->address),
+                 addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static int bind_one(struct gdb_listener *l, const struct addrinfo *ai)
@@ -100,6 +116,9 @@ static int listen_tcp(struct gdb_listener *l, const char *where)
     for (ai = list; ai && err; ai = ai->ai_next)
         err = bind_one(l, ai);
     freeaddrinfo(list);
+    if (!err)
+        find_address(l);
+    l->chosen = strtoul(port, NULL, 10) == 0;
     return err;
 }
 
@@ -109,6 +128,7 @@ int gdb_listener_open(struct gdb_listener *l, const char *where)
     if (strcmp(where, "stdio") == 0) {
         l->stdio = true;
         l->fd = STDIN_FILENO;
+        strcpy(l->address, where);
         return 0;
     }
     if (strncmp(where, "unix:", 5) == 0)

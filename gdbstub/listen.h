@@ -6,7 +6,9 @@
 struct gdb_listener {
     int fd; /* poll it; -1: none */
     bool stdio, taken;
-    char path[108]; /* of a Unix socket, to be removed; "": none */
+    char path[108];    /* of a Unix socket, to be removed; "": none */
+    char address[320]; /* what gdb's `target remote` takes; stdio: that word */
+    bool chosen;       /* WHERE named port 0: the kernel chose a free one */
 };
 
 bool gdb_listener_where(const char *where);

@@ -501,6 +501,8 @@ static int start(struct gdb_server *g, const char *where)
 
     if (err)
         return err;
+    if (g->listener.chosen) /* no warning, but nobody can know it otherwise */
+        log_warn("gdb: target remote %s", g->listener.address);
     g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (g->wake_fd < 0)
         return -errno;
@@ -569,6 +571,11 @@ void gdb_server_destroy(struct gdb_server *g)
     strbuf_fini(&g->last);
     pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+const char *gdb_server_address(const struct gdb_server *g)
+{
+    return g->listener.address;
 }
 
 void gdb_server_set_screen(struct gdb_server *g,

@@ -14,14 +14,17 @@
 struct gdb_server;
 
 /*
- * WHERE: [HOST:]PORT (HOST: 127.0.0.1), unix:PATH, or stdio.  0 or -errno,
- * logged.  The caller runs debug_server_loop(), which is quit when the guest
- * has ended; unless somebody else debugs it, too (SHARED): then only a `kill`
- * switches the guest off, and `run` on again.
+ * WHERE: [HOST:]PORT (HOST: 127.0.0.1; PORT 0: a free one, which is said on
+ * standard error), unix:PATH, or stdio.  0 or -errno, logged.  The caller runs
+ * debug_server_loop(), which is quit when the guest has ended; unless somebody
+ * else debugs it, too (SHARED): then only a `kill` switches the guest off, and
+ * `run` on again.
  */
 int gdb_server_create(struct gdb_server **out, const char *where,
                       struct debug_server *srv, struct debug *dbg, bool shared);
 void gdb_server_destroy(struct gdb_server *g);
+/* What gdb's `target remote` takes, with the port that it really is; G's. */
+const char *gdb_server_address(const struct gdb_server *g);
 /* Who carries out `monitor layout` and `theme`; before debug_server_loop(). */
 void gdb_server_set_screen(struct gdb_server *g,
                            const struct command_screen *screen);

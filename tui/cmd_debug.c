@@ -222,7 +222,6 @@ static int run_screen(struct session *s, const struct cli *cli)
     struct screen_thread t = {.cfg = {.ctx = &s->ctx,
                                       .paper = cli->gdb ? &beside : NULL,
                                       .console = s->console,
-                                      .shared = cli->gdb,
                                       .record = cli->record,
                                       .layout = cli->layout,
                                       .theme = theme_of(cli)}};
@@ -245,8 +244,10 @@ static int run_screen(struct session *s, const struct cli *cli)
         debug_server_destroy(t.srv);
         return status;
     }
-    if (gdb)
+    if (gdb) {
         gdb_server_set_screen(gdb, &for_gdb);
+        t.cfg.gdb = gdb_server_address(gdb);
+    }
     if (open_term(&t.cfg.term, cli) == 0 &&
         pthread_create(&thread, NULL, screen_main, &t) == 0) {
         debug_server_loop(t.srv);

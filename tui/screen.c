@@ -373,7 +373,7 @@ void screen_run(const struct screen_config *cfg)
     sc->ctx = cfg->ctx;
     sc->srv = cfg->srv;
     sc->console = cfg->console;
-    sc->shared = cfg->shared;
+    sc->shared = cfg->gdb;
     sc->paper = cfg->paper;
     sc->term = cfg->term;
     sc->client = (struct debug_client){"screen", on_stop, NULL, sc, NULL};
@@ -385,9 +385,14 @@ void screen_run(const struct screen_config *cfg)
     if (cfg->record)
         record_create(&sc->record, cfg->record, sc->term.w, sc->term.h);
     debug_server_attach(sc->srv, &sc->client);
-    screen_say(
-        sc, false,
-        "s steps, c continues, ? explains, h lists keys, :help commands");
+    if (cfg->gdb) {
+        screen_log(sc, LOOK_DIM, "gdb: target remote %s", cfg->gdb);
+        screen_say(sc, false, "h lists keys; gdb: target remote %s", cfg->gdb);
+    } else {
+        screen_say(
+            sc, false,
+            "s steps, c continues, ? explains, h lists keys, :help commands");
+    }
     settings_load(sc, cfg);
     layout_apply(sc);
     screen_refresh(sc);

@@ -94,12 +94,12 @@ struct screen_config {
     struct command_ctx *ctx;
     struct debug_server *srv;
     struct chardev *console;
-    bool shared;                /* the guest has other clients: it may change */
-    struct term term;           /* initialised; the screen finishes it */
-    const char *record;         /* asciinema file, or NULL */
-    const char *layout;         /* file of panes, or NULL */
-    const char *history;        /* file of typed commands, or NULL */
-    const char *theme;          /* name, or NULL: dark */
+    const char *gdb;     /* where it may come from and run the guest; or NULL */
+    struct term term;    /* initialised; the screen finishes it */
+    const char *record;  /* asciinema file, or NULL */
+    const char *layout;  /* file of panes, or NULL */
+    const char *history; /* file of typed commands, or NULL */
+    const char *theme;   /* name, or NULL: dark */
     struct paper_screen *paper; /* asked by others than its user; or NULL */
 };
 

@@ -43,13 +43,17 @@ gcc -m32 -c -o "$work/loop.o" "$work/loop.S" &&
     ld -m elf_i386 -z max-page-size=16 -T "$work/loop.ld" -o "$work/loop.elf" \
         "$work/loop.o" "$work/mb.o" || exit 1
 
-port=$((20000 + RANDOM % 20000))
-"$BUILD/ringside" run --accel bt -m 64M --gdb $port -S --serial null \
+"$BUILD/ringside" run --accel bt -m 64M --gdb :0 -S --serial null \
     "$work/loop.elf" 2>"$work/bt.err" &
 pids+=($!)
-python3 tests/bench/gdb_bench.py $port >"$work/bt" || cat "$work/bt.err"
+port=
+while [ -z "$port" ] && kill -0 "${pids[-1]}" 2>/dev/null; do
+    sleep 0.05
+    port=$(sed -n 's/^ringside: gdb: target remote .*://p' "$work/bt.err")
+done
+python3 tests/bench/gdb_bench.py "$port" >"$work/bt" || cat "$work/bt.err"
 if command -v qemu-system-i386 >/dev/null; then
-    port=$((port + 1))
+    port=$((20000 + RANDOM % 20000))
     qemu-system-i386 -accel tcg -m 64 -display none -serial none -monitor none \
         -nic none -S -gdb tcp:127.0.0.1:$port -kernel "$work/loop.elf" \
         2>"$work/qemu.err" &

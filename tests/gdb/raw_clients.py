@@ -130,6 +130,25 @@ def test_beside_the_screen():
         proc.communicate()
 
 
+def test_free_port():
+    """Port 0: a free one, and one line that says which."""
+    proc = subprocess.Popen(
+        [RINGSIDE, "run", "--accel", ACCEL, "-m", "16M", "--serial", "null",
+         "--gdb", ":0", "-S", PROT],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        line = proc.stderr.readline().decode().strip()
+        port = re.fullmatch(
+            r"ringside: gdb: target remote 127\.0\.0\.1:(\d+)", line)
+        assert port, line
+        c = Client(int(port.group(1)), timeout=20 * SLOWER)
+        assert c.ask("qC") == "QC1"
+        c.close()
+    finally:
+        proc.kill()
+        proc.communicate()
+
+
 def test_client_vanishes():
     with Guest(PROT, "-S") as g:
         g.to("loop")
