@@ -91,22 +91,70 @@ static bool differ(bool print, const char *what, uint32_t native, uint32_t ours)
     return true;
 }
 
-/* Bytes of an FXSAVE image that programs see, without the pointers. */
-static bool fpu_byte_counts(unsigned i)
+/* Does this processor tell the last x87 instruction's address, always? */
+static bool host_has_fip(void)
 {
+    uint8_t image[512] __attribute__((aligned(16)));
+    uint64_t fip;
+
+    __asm__ volatile("fninit\n\tfnop\n\tfxsave64 %0\n\tfninit" : "=m"(image));
+    memcpy(&fip, image + 8, sizeof(fip));
+    return fip != 0;
+}
+
+/* The opcode of the x87 instruction at EIP in SEQ, behind its prefixes. */
+static unsigned fop_at(const struct diff_seq *seq, uint32_t eip)
+{
+    uint32_t at = eip - seq->code_at;
+
+    while (at < seq->code_len && (seq->code[at] & 0xf8) != 0xd8)
+        at++;
+    if (at + 1 >= seq->code_len)
+        return 0;
+    return (seq->code[at] & 7u) << 8 | seq->code[at + 1];
+}
+
+/*
+ * ... and its opcode: newer ones do of those that cause unmasked exceptions,
+ * and else keep what they had.
+ */
+static bool host_has_fop(const struct diff_seq *seq,
+                         const struct diff_result *native)
+{
+    uint16_t fop;
+    uint32_t fip;
+
+    memcpy(&fop, native->fxsave + 6, sizeof(fop));
+    memcpy(&fip, native->fxsave + 8, sizeof(fip));
+    return host_has_fip() && (native->fxsave[2] & 0x80) && fop &&
+           fop == fop_at(seq, fip);
+}
+
+/* Bytes of an FXSAVE image that this processor has as the guest's has. */
+static bool fpu_byte_counts(const struct diff_seq *seq,
+                            const struct diff_result *native, unsigned i)
+{
+    if (i >= 8 && i < 12)
+        return host_has_fip();
+    if (i >= 6 && i < 8)
+        return host_has_fop(seq, native);
+    if (i >= 16 && i < 20) /* it has a memory operand: ModRM says so */
+        return host_has_fop(seq, native) && native->fxsave[6] < 0xc0;
     if (i >= 288 || (i >= 5 && i < 24) || (i >= 28 && i < 32))
         return false;
     return i < 32 || i >= 160 || i % 16 < 10;
 }
 
-static bool fpu_differs(bool print, const struct diff_result *native,
+static bool fpu_differs(bool print, const struct diff_seq *seq,
+                        const struct diff_result *native,
                         const struct diff_result *ours)
 {
     unsigned shown = 0;
     bool bad = false;
 
     for (unsigned i = 0; i < 288; i++) {
-        if (!fpu_byte_counts(i) || native->fxsave[i] == ours->fxsave[i])
+        if (!fpu_byte_counts(seq, native, i) ||
+            native->fxsave[i] == ours->fxsave[i])
             continue;
         bad = true;
         if (print && shown++ < 16)
@@ -197,7 +245,7 @@ static bool results_differ(bool print, const struct diff_seq *seq,
     if (native->vector < 0)
         bad |= differ(print, "eflags", native->eflags & flags,
                       ours->eflags & flags);
-    bad |= fpu_differs(print, native, ours);
+    bad |= fpu_differs(print, seq, native, ours);
     bad |= memory_differs(print, native, ours);
     return bad;
 }

@@ -208,6 +208,40 @@ def test_fpu_order():
         assert g.reg(g.number("ftag")) == 0x0FFF  # physical 6, 7: valid
 
 
+def test_fpu_pointers():
+    """Where the last x87 instruction and its operand are; a processor under
+    KVM may not say."""
+    if ACCEL != "bt":
+        return
+    names = "fop", "fiseg", "fioff", "foseg", "fooff"
+    with Guest(PROT, "-S") as g:
+        g.to("loop")
+        at, cs, ds = (g.reg(g.number(name)) for name in ("eip", "cs", "ds"))
+        code = bytes.fromhex("dc0d") + at.to_bytes(4, "little") + \
+            bytes.fromhex("d9e1" "d9742480")    # fmul, fabs, fnstenv
+        assert g.c.ask("M%x,%x:%s" % (at, len(code), code.hex())) == "OK"
+        for length, fop, offset in (6, 0x40D, 0), (2, 0x1E1, 6), \
+                (4, 0x1E1, 6):
+            g.c.run("vCont;s:1")
+            at += length
+            assert g.pc() == at
+            left = [g.reg(g.number(name)) for name in names]
+            assert left == [fop, cs, SYMBOLS["loop"] + offset, ds,
+                            SYMBOLS["loop"]], left
+        assert "fdp    %04x:%08x" % (ds, SYMBOLS["loop"]) in \
+            g.c.monitor("fpu")
+        esp = g.reg(g.number("esp"))
+        env = bytes.fromhex(g.c.ask("m%x,1c" % (esp - 0x80)))
+        assert env[12:20] == (SYMBOLS["loop"] + 6).to_bytes(4, "little") + \
+            (0x1E1 << 16 | cs).to_bytes(4, "little"), env
+        regs = g.c.ask("g")
+        for name in names:
+            assert g.c.ask("P%x=77000000" % g.number(name)) == "OK"
+            assert g.reg(g.number(name)) == 0x77
+        assert g.c.ask("G" + regs) == "OK" and g.c.ask("g") == regs
+        assert [g.reg(g.number(name)) for name in names] == left
+
+
 def test_real_mode():
     with Guest(REAL, "-S") as g:
         assert g.c.ask("Z0,7c50,1") == "OK"

@@ -110,6 +110,35 @@ static long double st_value(const uint8_t *bytes)
     return value;
 }
 
+/* Of the last x87 instruction: FIP or FDP, at AT in the image. */
+static void put_fpu_pointer(struct doc *doc, const char *name,
+                            const struct x86_state *st, unsigned at)
+{
+    uint64_t value;
+
+    memcpy(&value, st->fxsave + at, sizeof(value));
+    if (st->efer & X86_EFER_LMA) /* 64 bits, no selector */
+        doc_field(doc, name, "%016llx", (unsigned long long)value);
+    else
+        doc_field(doc, name, "%04x:%08x", (unsigned)(value >> 32 & 0xffff),
+                  (unsigned)value);
+}
+
+/* FOP has the second byte, and the low bits of the first. */
+static void put_fpu_opcode(struct doc *doc, const struct x86_state *st)
+{
+    uint16_t fop;
+    uint32_t fip;
+
+    memcpy(&fop, st->fxsave + 6, sizeof(fop));
+    memcpy(&fip, st->fxsave + 8, sizeof(fip));
+    if (fop || fip)
+        doc_field(doc, "fop", "%03x  %02x %02x", fop, 0xd8u | (fop >> 8 & 7u),
+                  fop & 0xffu);
+    else /* none since FNINIT */
+        doc_field(doc, "fop", "000");
+}
+
 bool view_fpu(const struct view_ctx *ctx, int argc, char **argv,
               struct doc *doc)
 {
@@ -127,6 +156,9 @@ bool view_fpu(const struct view_ctx *ctx, int argc, char **argv,
     doc_field(doc, "fsw", "%04x  top %u", fsw, fsw >> 11 & 7u);
     doc_field(doc, "ftw", "%02x", st.fxsave[4]);
     doc_field(doc, "mxcsr", "%08x", mxcsr);
+    put_fpu_opcode(doc, &st);
+    put_fpu_pointer(doc, "fip", &st, 8);
+    put_fpu_pointer(doc, "fdp", &st, 16);
     doc_table(doc, "x87", "st,used,value");
     for (unsigned i = 0; i < 8; i++) {
         unsigned physical = ((fsw >> 11 & 7u) + i) & 7u;

@@ -123,6 +123,13 @@ static void test_fpu(void **state)
     gdb_reg_get(find("st0"), &cpu, bytes);
     assert_int_equal(bytes[9], 0x3f);
     assert_int_equal(gdb_reg_number(find("ftag"), &cpu), 0x4fff);
+    for (unsigned i = 6; i < 24; i++) /* FOP, FIP and FCS, FDP and FDS */
+        st.fxsave[i] = (uint8_t)i;
+    assert_int_equal(gdb_reg_number(find("fop"), &cpu), 0x0706);
+    assert_int_equal(gdb_reg_number(find("fioff"), &cpu), 0x0b0a0908);
+    assert_int_equal(gdb_reg_number(find("fiseg"), &cpu), 0x0f0e0d0c);
+    assert_int_equal(gdb_reg_number(find("fooff"), &cpu), 0x13121110);
+    assert_int_equal(gdb_reg_number(find("foseg"), &cpu), 0x17161514);
 }
 
 static void test_description(void **state)

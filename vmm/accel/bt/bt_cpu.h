@@ -26,12 +26,14 @@
 #define VMM_ACCEL_BT_BT_CPU_H
 
 /* Offsets from R15; the last 128 bytes before the state by one-byte disps. */
+#define BT_CPU_HOST_RSP     (-336)
 #define BT_CPU_INLINED      (-320) /* 8 bytes each: bt_inline.def */
 #define BT_CPU_INLINED_POPF (-296)
 #define BT_CPU_READ_LIMIT   (-272) /* one for each enum x86_sreg */
 #define BT_CPU_WRITE_LIMIT  (-224) /* the same */
 #define BT_CPU_CODE_LIMIT   (-176)
 #define BT_CPU_MODE         (-168)
+#define BT_CPU_MXCSR        (-164)
 #define BT_CPU_ASK_FN       (-160)
 #define BT_CPU_TSC_BASE     (-152)
 #define BT_CPU_TSC_NOW      (-144)
@@ -53,13 +55,14 @@
 #define BT_CPU_X87_OFF      (-51)
 #define BT_CPU_SSE_OFF      (-50)
 #define BT_CPU_FPU_ENTER    (-49)
-#define BT_CPU_HOST_RSP     (-48)
+#define BT_CPU_X87_MEM      (-48) /* x87_insn right behind it */
+#define BT_CPU_X87_INSN     (-44)
 #define BT_CPU_R13          (-40)
 #define BT_CPU_R14          (-32)
 #define BT_CPU_TARGET       (-24)
 #define BT_CPU_R11          (-16)
 #define BT_CPU_SYS_FLAGS    (-8)
-#define BT_CPU_MXCSR        (-4)
+#define BT_CPU_X87_DATA     (-4)
 
 /* exit_info: kind in the top four bits, block number, index in the block. */
 #define BT_EXIT_KIND_SHIFT 28
@@ -83,7 +86,8 @@ enum bt_inline {
 };
 
 struct bt_cpu {
-    uint64_t inlined[BT_INLINE_COUNT]; /* times executed */
+    void *host_rsp;
+    _Alignas(16) uint64_t inlined[BT_INLINE_COUNT]; /* times executed */
     /*
      * Segment limits as addresses: limit + off is readable if the byte at OFF
      * may be accessed so, else it is not.  For checked modes only (mode.c).
@@ -91,6 +95,7 @@ struct bt_cpu {
     uint64_t read_limit[X86_SREG_COUNT], write_limit[X86_SREG_COUNT];
     uint64_t code_limit; /* the same for a branch to OFF in CS */
     uint32_t mode;       /* number of the mode that the CPU is in */
+    uint32_t mxcsr;      /* the monitor's own */
     void (*ask_fn)(void);
     uint64_t tsc_base; /* TSC at instruction i: this + i - R13 */
     uint64_t tsc_now;  /* between two halves of RDTSC */
@@ -114,12 +119,17 @@ struct bt_cpu {
     uint8_t x87_off;   /* CR0.EM or TS: an x87 instruction must be emulated */
     uint8_t sse_off;   /* ... or CR4.OSFXSR clear, for SSE */
     uint8_t fpu_enter; /* bt_enter() loads the FPU state first */
-    void *host_rsp;
+    /*
+     * What x87 instructions have left of themselves that st.fxsave does not
+     * show yet: the last one that has a memory operand (that of x87_data), and
+     * the last one if it is later and has none.  As in exit_info; 0: none.
+     */
+    uint32_t x87_mem, x87_insn;
     uint64_t r13, r14;
     const void *target; /* where bt_enter() jumps */
     uint64_t r11;       /* the address entered; at the exit: the one missed */
     uint32_t sys_flags; /* rflags but for arithmetic flags, DF and IF */
-    uint32_t mxcsr;     /* the monitor's own */
+    uint32_t x87_data;  /* offset of the operand of x87_mem */
     struct x86_state st;
     struct bt *owner;
 };
@@ -130,12 +140,14 @@ struct bt_cpu {
                        (value),                                                \
                    "bt_cpu.h: offset of " #field)
 
+BT_CHECK_OFFSET(host_rsp, BT_CPU_HOST_RSP);
 BT_CHECK_OFFSET(inlined, BT_CPU_INLINED);
 BT_CHECK_OFFSET(inlined[BT_INLINE_POPF], BT_CPU_INLINED_POPF);
 BT_CHECK_OFFSET(read_limit, BT_CPU_READ_LIMIT);
 BT_CHECK_OFFSET(write_limit, BT_CPU_WRITE_LIMIT);
 BT_CHECK_OFFSET(code_limit, BT_CPU_CODE_LIMIT);
 BT_CHECK_OFFSET(mode, BT_CPU_MODE);
+BT_CHECK_OFFSET(mxcsr, BT_CPU_MXCSR);
 BT_CHECK_OFFSET(ask_fn, BT_CPU_ASK_FN);
 BT_CHECK_OFFSET(tsc_base, BT_CPU_TSC_BASE);
 BT_CHECK_OFFSET(tsc_now, BT_CPU_TSC_NOW);
@@ -157,13 +169,14 @@ BT_CHECK_OFFSET(sse_dead, BT_CPU_SSE_DEAD);
 BT_CHECK_OFFSET(x87_off, BT_CPU_X87_OFF);
 BT_CHECK_OFFSET(sse_off, BT_CPU_SSE_OFF);
 BT_CHECK_OFFSET(fpu_enter, BT_CPU_FPU_ENTER);
-BT_CHECK_OFFSET(host_rsp, BT_CPU_HOST_RSP);
+BT_CHECK_OFFSET(x87_mem, BT_CPU_X87_MEM);
+BT_CHECK_OFFSET(x87_insn, BT_CPU_X87_INSN);
 BT_CHECK_OFFSET(r13, BT_CPU_R13);
 BT_CHECK_OFFSET(r14, BT_CPU_R14);
 BT_CHECK_OFFSET(target, BT_CPU_TARGET);
 BT_CHECK_OFFSET(r11, BT_CPU_R11);
 BT_CHECK_OFFSET(sys_flags, BT_CPU_SYS_FLAGS);
-BT_CHECK_OFFSET(mxcsr, BT_CPU_MXCSR);
+BT_CHECK_OFFSET(x87_data, BT_CPU_X87_DATA);
 
 /* Loads the guest's registers and jumps to cpu->target; back at an exit. */
 void bt_enter(struct x86_state *r15);

@@ -131,6 +131,9 @@ struct bt_insn {
         uint8_t seg_load; /* BT_SEG_LOAD(): done without decoding; 0: no */
         uint8_t undo;     /* no call-out: what a fault of its access undoes */
     };
+    /* What a translated x87 instruction leaves of itself. */
+    uint16_t fop : 11;
+    uint16_t fds : 3; /* enum x86_sreg */
 };
 /* MOV to or POP of a segment register, from GPR or BT_SEG_POP. */
 #define BT_SEG_LOAD(seg, gpr) ((uint8_t)(0x80u | (seg) << 4 | (gpr)))

@@ -113,7 +113,8 @@ static bool access_confined(const struct check *c,
     return in_context(m) || string_access(c, m);
 }
 
-/* Writes to the context: the exit's reason, the virtual IF, and counts. */
+/* Writes to the context: the exit's reason, the virtual IF, counts, and what
+ * x87 instructions leave. */
 static bool context_write_allowed(const ZydisDecodedOperand *op)
 {
     return op->mem.base != ZYDIS_REGISTER_R15 ||
@@ -123,6 +124,9 @@ static bool context_write_allowed(const ZydisDecodedOperand *op)
             op->mem.disp.value <= BT_CPU_READ_LIMIT - 8) ||
            op->mem.disp.value == BT_CPU_EXIT_INFO ||
            op->mem.disp.value == BT_CPU_TSC_NOW ||
+           op->mem.disp.value == BT_CPU_X87_MEM ||
+           op->mem.disp.value == BT_CPU_X87_INSN ||
+           op->mem.disp.value == BT_CPU_X87_DATA ||
            op->mem.disp.value == BT_CPU_IFLAG;
 }
 

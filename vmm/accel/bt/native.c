@@ -25,6 +25,14 @@
 
 /* ---- in and out --------------------------------------------------------- */
 
+/* What INFO, an exit_info, says besides the kind. */
+static struct bt_tb *block_at(const struct bt *bt, uint32_t info, unsigned *low)
+{
+    *low = info & (BIT(BT_EXIT_TB_SHIFT) - 1);
+    return &bt->cache
+                .tb[(info & (BIT(BT_EXIT_KIND_SHIFT) - 1)) >> BT_EXIT_TB_SHIFT];
+}
+
 /* From the state to what translated code keeps apart. */
 static void load_cpu(struct bt *bt)
 {
@@ -46,11 +54,38 @@ static void load_cpu(struct bt *bt)
     bt_mode_load(bt);
 }
 
+/* What the x87 instructions since the last time have left of themselves. */
+static void save_x87_pointers(struct bt *bt)
+{
+    struct bt_cpu *cpu = bt->cpu;
+    struct x86_state *st = &cpu->st;
+    uint32_t last = cpu->x87_insn ? cpu->x87_insn : cpu->x87_mem;
+    const struct x86_seg *cs = &st->seg[X86_CS];
+    const struct bt_insn *insn;
+    const struct bt_tb *tb;
+    unsigned i;
+
+    if (!last)
+        return;
+    tb = block_at(bt, last, &i);
+    insn = bt_tb_insn(bt, tb, i);
+    emu_fpu_put_insn(st, insn->fop,
+                     (uint32_t)(tb->eip + insn->guest - cs->base),
+                     cs->selector);
+    if (cpu->x87_mem) {
+        tb = block_at(bt, cpu->x87_mem, &i);
+        emu_fpu_put_data(st, cpu->x87_data,
+                         st->seg[bt_tb_insn(bt, tb, i)->fds].selector);
+    }
+    cpu->x87_insn = cpu->x87_mem = 0;
+}
+
 /* And back: the state is whole but for RIP and the count. */
 static void save_cpu(struct bt *bt)
 {
     struct bt_cpu *cpu = bt->cpu;
 
+    save_x87_pointers(bt);
     cpu->st.rflags = cpu->sys_flags | (cpu->hflags & FLAGS_NATIVE) |
                      (cpu->iflag ? X86_EFLAGS_IF : 0) | X86_EFLAGS_RES1;
 }
@@ -441,16 +476,6 @@ static bool out_signal(struct bt *bt, struct at *at)
     return leave_at(bt, at);
 }
 
-/* What exit_info says besides the kind. */
-static struct bt_tb *exit_block(const struct bt *bt, unsigned *low)
-{
-    uint32_t info = bt->cpu->exit_info;
-
-    *low = info & (BIT(BT_EXIT_TB_SHIFT) - 1);
-    return &bt->cache
-                .tb[(info & (BIT(BT_EXIT_KIND_SHIFT) - 1)) >> BT_EXIT_TB_SHIFT];
-}
-
 /*
  * Called by bt_ask(), amid a block: makes the state whole and asks.  Not 0:
  * translated code is to be left, because a breakpoint stops or the block went.
@@ -461,7 +486,7 @@ int bt_ask_breakpoints(struct x86_state *r15)
     struct bt *bt = cpu->owner;
     uint64_t flushes = bt->stats.flushes;
     unsigned i;
-    const struct bt_tb *tb = exit_block(bt, &i);
+    const struct bt_tb *tb = block_at(bt, cpu->exit_info, &i);
 
     save_cpu(bt);
     sync_count(bt, i);
@@ -476,7 +501,7 @@ static bool go_on(struct bt *bt, struct at *at)
     unsigned low;
 
     save_cpu(bt);
-    at->tb = exit_block(bt, &low);
+    at->tb = block_at(bt, info, &low);
     switch (info >> BT_EXIT_KIND_SHIFT) {
     case BT_EXIT_CALLOUT:
         return out_callout(bt, at, low);

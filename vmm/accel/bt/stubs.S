@@ -60,14 +60,18 @@ bt_miss:
 
 /*
  * The guest's FPU state to [RAX], the monitor's instead.  The last x87
- * instruction's addresses are the host's: not the guest's business, and
- * different in every run.  MXCSR_MASK likewise.
+ * instruction's opcode and addresses are the host's: not the guest's business,
+ * and different in every run; the image keeps its own (save_cpu() in
+ * native.c).  MXCSR_MASK likewise.  Uses RCX, RDX and RSI.
  */
     .macro save_fpu
+    movzx ecx, word ptr [rax + 6]
+    mov rdx, [rax + 8]
+    mov rsi, [rax + 16]
     fxsave64 [rax]
-    mov word ptr [rax + 6], 0
-    mov qword ptr [rax + 8], 0
-    mov qword ptr [rax + 16], 0
+    mov [rax + 6], cx
+    mov [rax + 8], rdx
+    mov [rax + 16], rsi
     mov dword ptr [rax + 28], 0xffff
     fninit
     ldmxcsr [r15 + BT_CPU_MXCSR]

@@ -322,6 +322,7 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         rec = record(x);
         x->sti = false;
         x->seg_load = x->undo = 0;
+        x->fop = x->fds = 0;
         ask(x, page_gpa + offset);
         flow = translate_insn(x, BT_PAGE - offset);
         if (flow == XLAT_CALLOUT_END && x->why == BT_REASON_CROSSES &&
@@ -332,6 +333,8 @@ static void translate_run(struct xlat *x, const uint8_t *page, uint64_t gpa)
         rec->len = x->insn.length;
         rec->why = (uint8_t)x->why;
         rec->ends = flow == XLAT_CALLOUT_END;
+        rec->fop = x->fop & 0x7ffu;
+        rec->fds = x->fds & 7u;
         if (flow == XLAT_CALLOUT)
             rec->seg_load = x->seg_load;
         else if (flow == XLAT_NEXT)

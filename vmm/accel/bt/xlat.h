@@ -36,6 +36,7 @@ struct xlat {
     uint8_t seg_load;   /* for struct bt_insn */
     bool leaves_page;   /* more bytes are needed than the page has */
     uint8_t undo;       /* likewise */
+    uint16_t fop, fds;  /* likewise */
     bool x87_ready, sse_ready;
     unsigned branches;
     struct xlat_branch branch[BT_TB_INSNS];

@@ -316,6 +316,33 @@ static void emit_fpu_check(struct xlat *x, unsigned class)
     emit_bytes(&x->e, "\x4c\x89\xd1", 3); /* mov rcx, r10 */
 }
 
+/*
+ * What the instruction just emitted leaves of itself, in software: the host's
+ * pointers are the host's.  No selector changes in translated code, so that
+ * the instruction's number stands for all but the operand's offset.  The wide
+ * store makes x87_insn 0.
+ */
+static void emit_x87_pointers(struct xlat *x)
+{
+    const ZydisDecodedOperand *mem = xlat_memory_operand(x);
+    uint32_t number = bt_tb_number(x->bt, x->tb) << BT_EXIT_TB_SHIFT | x->index;
+    int fop = emu_fpu_opcode(&x->insn);
+
+    if (fop < 0)
+        return;
+    x->fop = (uint16_t)fop;
+    if (!mem) {
+        xlat_store_imm(x, 4, number, xlat_context(BT_CPU_X87_INSN));
+        return;
+    }
+    x->fds = (uint16_t)(mem->mem.segment - ZYDIS_REGISTER_ES);
+    emit_load64(&x->e, 0xc7, 0, xlat_context(BT_CPU_X87_MEM));
+    emit_u32(&x->e, number);
+    if (!(x->mode.flags & BT_MODE_CHECKED)) /* else R11 is it still */
+        xlat_offset(x, mem, 0);
+    emit_load(&x->e, 0x89, HOST_R11, xlat_context(BT_CPU_X87_DATA));
+}
+
 enum xlat_flow xlat_fpu(struct xlat *x)
 {
     ZydisISAExt ext = x->insn.meta.isa_ext;
@@ -326,6 +353,8 @@ enum xlat_flow xlat_fpu(struct xlat *x)
     if (!*ready)
         emit_fpu_check(x, sse ? FPU_CHECK_SSE : FPU_CHECK_X87);
     flow = copy_with(x, true);
+    if (flow == XLAT_NEXT)
+        emit_x87_pointers(x);
     if (flow == XLAT_NEXT && !*ready) {
         *ready = true;
         if (sse)

@@ -99,6 +99,9 @@ struct emu {
      */
     uint64_t tsc_offset;
     bool amd; /* the guest's processor knows SYSCALL in compatibility mode */
+    /* FCS and FDS are always 0 (CPUID.(7,0):EBX[13]): the owner's state has no
+     * room for them. */
+    bool no_fcs;
 
     struct x86_paging paging; /* valid until emu_state_changed() */
     bool watching;            /* accesses are looked at one by one */
@@ -159,6 +162,18 @@ enum emu_result emu_step(struct emu *emu);
 
 /* Does the guest's processor know the instruction? */
 bool emu_isa_has(const ZydisDecodedInstruction *insn);
+
+/* ---- what an x87 instruction leaves behind: SDM vol. 1 8.1.8, 8.1.9 ------ */
+
+/*
+ * FOP, 11 bits, of an x87 instruction; -1: INSN leaves neither opcode nor
+ * pointers, being a control instruction or none of x87.
+ */
+int emu_fpu_opcode(const ZydisDecodedInstruction *insn);
+/* Into ST's image: FOP, FIP and FCS; FDP and FDS. */
+void emu_fpu_put_insn(struct x86_state *st, unsigned fop, uint64_t fip,
+                      uint16_t fcs);
+void emu_fpu_put_data(struct x86_state *st, uint64_t fdp, uint16_t fds);
 
 /* ---- for the handlers ------------------------------------------------- */
 

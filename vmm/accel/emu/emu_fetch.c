@@ -210,6 +210,7 @@ static void fill(struct emu_entry *entry, const struct window *w, unsigned bits,
     for (unsigned i = entry->insn.operand_count; i < 3; i++)
         entry->op[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
     entry->fpu = (uint8_t)emu_fpu_rules(&entry->insn, entry->op);
+    entry->fop = (int16_t)emu_fpu_opcode(&entry->insn);
     entry->handler = bits == 64 ? handler_of_64(entry)
                      : compat   ? handler_of_compat(entry)
                                 : handler_of(entry);

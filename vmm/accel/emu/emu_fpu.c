@@ -5,9 +5,11 @@
  * The guest's state is an FXSAVE image (SDM vol. 1 10.5.1).  Arithmetic is the
  * host's; what is stored here would otherwise be in the host's layout.
  *
- * The instruction and data pointers (FIP, FCS, FDP, FDS, FOP) always read as
- * zero: the host's would show where its code lies.  CR0.NE = 0 (FERR# and
- * IRQ 13) is not modelled: an x87 exception is #MF always.
+ * The instruction and data pointers and the opcode (FIP, FCS, FDP, FDS, FOP)
+ * are kept by software: the host's would show where its code lies, and hosts
+ * differ in when they have them.  As on a P6, each non-control instruction
+ * leaves them, and the selectors are true.  CR0.NE = 0 (FERR# and IRQ 13) is
+ * not modelled: an x87 exception is #MF always.
  */
 #include <string.h>
 
@@ -16,6 +18,9 @@
 #define FXSAVE_FCW   0
 #define FXSAVE_FSW   2
 #define FXSAVE_FTW   4
+#define FXSAVE_FOP   6
+#define FXSAVE_FIP   8 /* FCS above it: 64 bits */
+#define FXSAVE_FDP   16
 #define FXSAVE_MXCSR 24
 #define FXSAVE_MASK  28
 #define FXSAVE_ST    32
@@ -24,12 +29,25 @@
 #define MXCSR_MASK   0xffffu
 #define FSW_ES_B     0x8080u
 #define EXCEPTIONS   0x3fu
+#define FOP_MASK     0x7ffu
+
+static_assert(FXSAVE_POINTERS == FXSAVE_FOP, "FOP, FIP, FDP");
+static_assert(FXSAVE_POINTERS + FXSAVE_POINTERS_LEN == FXSAVE_MXCSR,
+              "FOP, FIP, FDP");
 
 static uint16_t get16(const struct x86_state *st, unsigned offset)
 {
     uint16_t value;
 
     memcpy(&value, st->fxsave + offset, 2);
+    return value;
+}
+
+static uint32_t get32(const struct x86_state *st, unsigned offset)
+{
+    uint32_t value;
+
+    memcpy(&value, st->fxsave + offset, 4);
     return value;
 }
 
@@ -79,6 +97,13 @@ static bool has_register(const ZydisDecodedInstruction *insn,
     return false;
 }
 
+/* FISTTP is SSE3's. */
+static bool is_x87(const ZydisDecodedInstruction *insn)
+{
+    return insn->meta.isa_ext == ZYDIS_ISA_EXT_X87 ||
+           insn->mnemonic == ZYDIS_MNEMONIC_FISTTP;
+}
+
 unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
                        const ZydisDecodedOperand *op)
 {
@@ -105,9 +130,9 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
     default:
         break;
     }
-    switch (insn->meta.isa_ext) {
-    case ZYDIS_ISA_EXT_X87:
+    if (is_x87(insn))
         return EMU_FPU_X87 | EMU_FPU_WAITING;
+    switch (insn->meta.isa_ext) {
     case ZYDIS_ISA_EXT_MMX:
         return EMU_FPU_MMX | EMU_FPU_WAITING;
     case ZYDIS_ISA_EXT_SSE:
@@ -129,6 +154,53 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
         return 0;
     }
 }
+
+/* ---- what an instruction leaves of itself ------------------------------ */
+
+int emu_fpu_opcode(const ZydisDecodedInstruction *insn)
+{
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_FNINIT:
+    case ZYDIS_MNEMONIC_FNCLEX:
+    case ZYDIS_MNEMONIC_FLDCW:
+    case ZYDIS_MNEMONIC_FNSTCW:
+    case ZYDIS_MNEMONIC_FNSTSW:
+    case ZYDIS_MNEMONIC_FLDENV:
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FRSTOR:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FWAIT:
+    case ZYDIS_MNEMONIC_FENI8087_NOP:
+    case ZYDIS_MNEMONIC_FDISI8087_NOP:
+    case ZYDIS_MNEMONIC_FSETPM287_NOP:
+        return -1;
+    default:
+        if (!is_x87(insn))
+            return -1;
+        return (insn->opcode & 7) << 8 | insn->raw.modrm.mod << 6 |
+               insn->raw.modrm.reg << 3 | insn->raw.modrm.rm;
+    }
+}
+
+static void put_pointer(uint8_t *at, uint64_t offset, uint16_t selector)
+{
+    offset |= (uint64_t)selector << 32;
+    memcpy(at, &offset, sizeof(offset));
+}
+
+void emu_fpu_put_insn(struct x86_state *st, unsigned fop, uint64_t fip,
+                      uint16_t fcs)
+{
+    put16(st, FXSAVE_FOP, fop & FOP_MASK);
+    put_pointer(st->fxsave + FXSAVE_FIP, fip, fcs);
+}
+
+void emu_fpu_put_data(struct x86_state *st, uint64_t fdp, uint16_t fds)
+{
+    put_pointer(st->fxsave + FXSAVE_FDP, fdp, fds);
+}
+
+/* ---- exceptions -------------------------------------------------------- */
 
 static bool exception_pending(const struct x86_state *st)
 {
@@ -168,6 +240,8 @@ bool emu_fpu_check(struct emu *emu, unsigned rules)
 
 struct environment {
     uint16_t fcw, fsw, ftw; /* FTW: two bits a register */
+    uint16_t fop, fcs, fds;
+    uint32_t fip, fdp;
 };
 
 /* The tag of a value: valid, zero or special. */
@@ -197,8 +271,16 @@ static void env_get(const struct x86_state *st, struct environment *env)
             tag = tag_of(st->fxsave + st_offset((r - top) & 7));
         ftw |= tag << (2 * r);
     }
-    *env = (struct environment){get16(st, FXSAVE_FCW), get16(st, FXSAVE_FSW),
-                                (uint16_t)ftw};
+    *env = (struct environment){
+        .fcw = get16(st, FXSAVE_FCW),
+        .fsw = get16(st, FXSAVE_FSW),
+        .ftw = (uint16_t)ftw,
+        .fop = get16(st, FXSAVE_FOP) & FOP_MASK,
+        .fip = get32(st, FXSAVE_FIP),
+        .fcs = get16(st, FXSAVE_FIP + 4),
+        .fdp = get32(st, FXSAVE_FDP),
+        .fds = get16(st, FXSAVE_FDP + 4),
+    };
 }
 
 /* The rules by which the processor cleans FCW and FSW when they are loaded. */
@@ -221,6 +303,8 @@ static void env_put(struct x86_state *st, const struct environment *env)
             abridged |= BIT(r);
     control_put(st, env->fcw, env->fsw);
     st->fxsave[FXSAVE_FTW] = (uint8_t)abridged;
+    emu_fpu_put_insn(st, env->fop, env->fip, env->fcs);
+    emu_fpu_put_data(st, env->fdp, env->fds);
 }
 
 static unsigned env_size(const struct emu *emu)
@@ -228,29 +312,78 @@ static unsigned env_size(const struct emu *emu)
     return emu_opsize(emu) == 2 ? 14 : 28;
 }
 
+/*
+ * The last four fields of the image, 16 or 32 bits each:
+ *
+ *     protected mode       FIP | FOP and FCS | FDP | FDS
+ *     real and V86 mode    linear addresses, cut in two:
+ *                          FIP 15-0 | FIP 31-16 and FOP | FDP 15-0 | FDP 31-16
+ *
+ * with the upper halves at bit 12 (bits 19-16 alone, if it has 16 bits).  FOP
+ * is not in protected mode's 16-bit image.
+ */
+static void pointers_encode(const struct emu *emu,
+                            const struct environment *env, uint32_t out[4])
+{
+    const uint32_t above = 0xffff0000u; /* as processors fill what is unused */
+    uint32_t fip = env->fip + ((uint32_t)env->fcs << 4);
+    uint32_t fdp = env->fdp + ((uint32_t)env->fds << 4);
+
+    if (emu_is_protected(emu->st)) {
+        out[0] = env->fip;
+        out[1] = (uint32_t)env->fop << 16 | env->fcs;
+        out[2] = env->fdp;
+        out[3] = above | env->fds;
+        return;
+    }
+    out[0] = above | fip;
+    out[1] = (fip & above) >> 4 | env->fop;
+    out[2] = above | fdp;
+    out[3] = (fdp & above) >> 4;
+}
+
+static void pointers_decode(const struct emu *emu, struct environment *env,
+                            const uint32_t in[4])
+{
+    if (emu_is_protected(emu->st)) {
+        env->fip = in[0];
+        env->fcs = (uint16_t)in[1];
+        env->fop = in[1] >> 16 & FOP_MASK;
+        env->fdp = in[2];
+        env->fds = (uint16_t)in[3];
+        return;
+    }
+    env->fip = (in[0] & 0xffff) | (in[1] << 4 & 0xffff0000u);
+    env->fop = in[1] & FOP_MASK;
+    env->fdp = (in[2] & 0xffff) | (in[3] << 4 & 0xffff0000u);
+}
+
 static void env_encode(const struct emu *emu, const struct environment *env,
                        uint8_t *out)
 {
-    uint32_t wide[7] = {0xffff0000u | env->fcw, 0xffff0000u | env->fsw,
-                        0xffff0000u | env->ftw};
-    uint16_t narrow[7] = {env->fcw, env->fsw, env->ftw};
+    uint32_t field[7] = {0xffff0000u | env->fcw, 0xffff0000u | env->fsw,
+                         0xffff0000u | env->ftw};
+    unsigned step = env_size(emu) / 7;
 
-    if (emu_is_protected(emu->st)) /* above FDS's selector */
-        wide[6] = 0xffff0000u;
-    if (env_size(emu) == 14)
-        memcpy(out, narrow, sizeof(narrow));
-    else
-        memcpy(out, wide, sizeof(wide));
+    pointers_encode(emu, env, field + 3);
+    for (unsigned i = 0; i < 7; i++)
+        memcpy(out + (size_t)step * i, &field[i], step);
 }
 
 static void env_decode(const struct emu *emu, struct environment *env,
                        const uint8_t *in)
 {
     unsigned step = env_size(emu) / 7;
+    uint32_t field[7] = {0};
 
-    memcpy(&env->fcw, in, 2);
-    memcpy(&env->fsw, in + step, 2);
-    memcpy(&env->ftw, in + 2 * (size_t)step, 2);
+    for (unsigned i = 0; i < 7; i++)
+        memcpy(&field[i], in + (size_t)step * i, step);
+    *env = (struct environment){
+        .fcw = (uint16_t)field[0],
+        .fsw = (uint16_t)field[1],
+        .ftw = (uint16_t)field[2],
+    };
+    pointers_decode(emu, env, field + 3);
 }
 
 static bool operand_read(struct emu *emu, void *buf, unsigned size)
@@ -292,9 +425,22 @@ bool emu_do_fldenv(struct emu *emu)
     return true;
 }
 
-bool emu_do_fnsave(struct emu *emu)
+/* Leaves the registers' contents alone. */
+bool emu_do_fninit(struct emu *emu)
 {
     unsigned old_top = top_of(emu->st);
+
+    put16(emu->st, FXSAVE_FCW, 0x37f);
+    put16(emu->st, FXSAVE_FSW, 0);
+    emu->st->fxsave[FXSAVE_FTW] = 0;
+    emu_fpu_put_insn(emu->st, 0, 0, 0);
+    emu_fpu_put_data(emu->st, 0, 0);
+    rotate_registers(emu->st, old_top);
+    return true;
+}
+
+bool emu_do_fnsave(struct emu *emu)
+{
     struct environment env;
     unsigned n = env_size(emu);
     uint8_t image[108];
@@ -303,14 +449,7 @@ bool emu_do_fnsave(struct emu *emu)
     env_encode(emu, &env, image);
     for (unsigned i = 0; i < 8; i++)
         memcpy(image + n + 10 * (size_t)i, emu->st->fxsave + st_offset(i), 10);
-    if (!operand_write(emu, image, n + 80))
-        return false;
-    /* FNINIT leaves the registers' contents alone. */
-    put16(emu->st, FXSAVE_FCW, 0x37f);
-    put16(emu->st, FXSAVE_FSW, 0);
-    emu->st->fxsave[FXSAVE_FTW] = 0;
-    rotate_registers(emu->st, old_top);
-    return true;
+    return operand_write(emu, image, n + 80) && emu_do_fninit(emu);
 }
 
 bool emu_do_frstor(struct emu *emu)
@@ -346,7 +485,7 @@ bool emu_do_fxsave(struct emu *emu)
                                                  emu_ea(emu, &emu->op[0]), 512))
         return false;
     memcpy(image, emu->st->fxsave, sizeof(image));
-    memset(image + 5, 0, FXSAVE_MXCSR - 5); /* no pointers */
+    image[5] = 0;
     memcpy(image + FXSAVE_MASK, &mask, 4);
     return operand_write(emu, image, sizeof(image));
 }
@@ -356,7 +495,7 @@ bool emu_do_fxrstor(struct emu *emu)
     struct x86_state *st = emu->st;
     uint8_t image[512];
     uint32_t mxcsr;
-    uint16_t fcw, fsw;
+    uint16_t fcw, fsw, fop;
 
     if (!fxsave_aligned(emu) || !operand_read(emu, image, sizeof(image)))
         return false;
@@ -365,9 +504,13 @@ bool emu_do_fxrstor(struct emu *emu)
         return emu_raise(emu, X86_GP);
     memcpy(&fcw, image + FXSAVE_FCW, 2);
     memcpy(&fsw, image + FXSAVE_FSW, 2);
-    memset(image + 5, 0, FXSAVE_MXCSR - 5);
+    memcpy(&fop, image + FXSAVE_FOP, 2);
+    image[5] = 0;
+    memset(image + FXSAVE_FIP + 6, 0, 2); /* reserved */
+    memset(image + FXSAVE_FDP + 6, 0, 2);
     memcpy(st->fxsave, image, FXSAVE_MXCSR + 4);
     control_put(st, fcw, fsw);
+    put16(st, FXSAVE_FOP, fop & FOP_MASK);
     for (unsigned i = 0; i < 8; i++)
         memcpy(st->fxsave + st_offset(i), image + st_offset(i), 10);
     memcpy(st->fxsave + FXSAVE_XMM, image + FXSAVE_XMM,

@@ -32,6 +32,7 @@ struct emu_entry {
     uint8_t len;          /* 0: the entry is empty */
     uint8_t bits;         /* 16, 32 or 64 */
     uint8_t fpu;          /* enum emu_fpu */
+    int16_t fop;          /* emu_fpu_opcode() */
     bool compat;          /* 16 or 32 bits, but in long mode */
     bool repeats;         /* a string instruction: counts iterations itself */
     emu_handler *handler; /* NULL: not supported */
@@ -87,6 +88,8 @@ void emu_thunk_abort_fpu(void);
 bool emu_isa_is_vector(ZydisISAExt ext);
 
 /* ---- emu_fpu.c -------------------------------------------------------- */
+#define FXSAVE_POINTERS     6u /* in the image: FOP, FIP, FCS, FDP, FDS */
+#define FXSAVE_POINTERS_LEN 18u
 /* The enum emu_fpu rules of an instruction. */
 unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
                        const ZydisDecodedOperand *op);

@@ -242,10 +242,22 @@ static bool raise_host_signal(struct emu *emu, const struct emu_entry *entry)
     }
 }
 
-/* The x87 pointers of the image show where the host's code lies. */
-static void hide_fpu_pointers(struct x86_state *st)
+/* What the guest's x87 instruction leaves of itself. */
+static void put_fpu_pointers(struct emu *emu, const struct emu_entry *entry)
 {
-    memset(st->fxsave + 6, 0, 18);
+    bool selectors = !emu->no_fcs && entry->bits != 64;
+    struct x86_state *st = emu->st;
+    const ZydisDecodedOperand *op;
+
+    if (entry->fop < 0)
+        return;
+    emu_fpu_put_insn(st, (unsigned)entry->fop, st->rip,
+                     selectors ? st->seg[X86_CS].selector : 0);
+    if (entry->mem < 0)
+        return;
+    op = &emu->op[entry->mem];
+    emu_fpu_put_data(st, emu_ea64(emu, op),
+                     selectors ? st->seg[emu_op_seg(op)].selector : 0);
 }
 
 /* A debugger may have put anything there; FXRSTOR would fault on it. */
@@ -334,9 +346,11 @@ static bool run(struct emu *emu, struct emu_entry *entry)
 {
     struct emu_native *n = emu->native;
     struct x86_state *st = emu->st;
+    uint8_t pointers[FXSAVE_POINTERS_LEN];
     int aborted;
 
     attach_signals();
+    memcpy(pointers, st->fxsave + FXSAVE_POINTERS, sizeof(pointers));
     n->ctx.flags = pack_flags(st->rflags);
     n->ctx.fxsave = st->fxsave;
     n->ctx.regs = st->gpr;
@@ -346,10 +360,11 @@ static bool run(struct emu *emu, struct emu_entry *entry)
         aborted = enter_with_copy(emu, entry);
     else
         aborted = enter(n, entry, slot_of(n, entry));
-    if (entry->fpu)
-        hide_fpu_pointers(st);
+    if (entry->fpu) /* the host's show where its code lies */
+        memcpy(st->fxsave + FXSAVE_POINTERS, pointers, sizeof(pointers));
     if (aborted)
         return raise_host_signal(emu, entry);
+    put_fpu_pointers(emu, entry);
     st->rflags = unpack_flags(st->rflags, n->ctx.flags);
     return true;
 }

@@ -78,6 +78,7 @@ static struct kvm_emulator *emulator(struct kvm_accel *k)
         return NULL;
     }
     m->emu.amd = k->svm;
+    m->emu.no_fcs = true; /* KVM_GET_XSAVE: FIP and FDP have 64 bits */
     k->emulator = m;
     return m;
 }
