@@ -25,17 +25,20 @@ enum gdb_feature {
 
 struct gdb_session {
     struct gdb_target target;
-    unsigned features;  /* enum gdb_feature */
-    bool no_ack;        /* after the reply to QStartNoAckMode */
-    bool extended;      /* ! was sent */
-    bool phys;          /* m and M take guest-physical addresses */
-    unsigned sstep;     /* QEMU's bits: see GDB_SSTEP_* */
-    bool running;       /* a resuming packet waits for its stop */
-    bool monitoring;    /* it is a `monitor` command: the stop's text, then */
-    bool follows;       /* the client asks whether the guest has changed */
-    bool detached;      /* the client took its leave */
-    bool dead;          /* killed; only a restart helps */
-    unsigned files;     /* a bit for each open descriptor */
+    unsigned features; /* enum gdb_feature */
+    bool no_ack;       /* after the reply to QStartNoAckMode */
+    bool extended;     /* ! was sent */
+    bool phys;         /* m and M take guest-physical addresses */
+    unsigned sstep;    /* QEMU's bits: see GDB_SSTEP_* */
+    bool running;      /* a resuming packet waits for its stop */
+    bool monitoring;   /* it is a `monitor` command: the stop's text, then */
+    bool follows;      /* the client asks whether the guest has changed */
+    bool detached;     /* the client took its leave */
+    bool dead;         /* killed; only a restart helps */
+    unsigned files;    /* a bit for each open descriptor */
+    unsigned file[GDB_FILES_MAX]; /* which of the target's that is */
+    bool reads_libraries;         /* the client asks for the list of them */
+    uint32_t libraries;           /* a hash of the list that it had */
     struct strbuf held; /* came while monitoring: for after the stop */
     bool held_ctrl_c;   /* and ^C after it */
     struct strbuf body;
@@ -117,6 +120,8 @@ void gdb_put_stop(struct gdb_session *s);
 void gdb_put_monitor_end(struct gdb_session *s);
 /* As `k` does; 0 or -errno. */
 int gdb_end_guest(struct gdb_session *s);
+/* Has the client a list of libraries that is no longer true?  Once. */
+bool gdb_libraries_changed(struct gdb_session *s);
 /* The part of TEXT that qXfer asked for, by ARGS 1 (offset) and 2 (length). */
 enum gdb_reply gdb_put_part(struct gdb_session *s, const struct gdb_args *args,
                             const char *text, size_t len);

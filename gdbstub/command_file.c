@@ -1,10 +1,11 @@
 /*
  * vFile: reading files "of the target" (gdb manual, appendix E.7 "Host I/O
- * packets").  There is one, the guest's program as qXfer:exec-file names it,
- * so that gdb finds symbols with no `file` command.  Every other name is a
- * file that does not exist; writing is refused.
+ * packets").  There are the guest's program, as qXfer:exec-file names it, so
+ * that gdb finds symbols with no `file` command, and what qXfer:libraries
+ * lists.  Every other name is a file that does not exist; writing is refused.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "gdbstub/command.h"
@@ -27,26 +28,20 @@ static enum gdb_reply file_result(struct gdb_session *s, unsigned long value)
     return GDB_REPLY_DATA;
 }
 
-/* Is NAME, in hexadecimal digits, the guest's program? */
-static bool is_exec_file(struct gdb_session *s, const struct gdb_arg *name)
+/* NAME is in hexadecimal digits.  The number of the file, or -errno. */
+static int find_file(struct gdb_session *s, const struct gdb_arg *name)
 {
-    const char *path = s->target.ops->exec_file
-                           ? s->target.ops->exec_file(s->target.opaque)
-                           : NULL;
-    size_t len = path ? strlen(path) : 0;
+    char path[PATH_MAX];
 
-    if (!path || name->len != 2 * len)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char byte;
-
-        if (!gdb_from_hex(name->text + 2 * i, 2, &byte) || byte != path[i])
-            return false;
-    }
-    return true;
+    if (!s->target.ops->file_find || name->len / 2 >= sizeof(path) ||
+        !gdb_from_hex(name->text, name->len, path))
+        return -ENOENT;
+    path[name->len / 2] = '\0';
+    if (strlen(path) != name->len / 2)
+        return -ENOENT;
+    return s->target.ops->file_find(s->target.opaque, path);
 }
 
-/* Which descriptors there are is a bit each: all read the same file. */
 static bool is_open(const struct gdb_session *s, uint64_t fd)
 {
     return fd < GDB_FILES_MAX && s->files & BIT(fd);
@@ -61,10 +56,11 @@ enum gdb_reply gdb_file_setfs(struct gdb_session *s,
 
 enum gdb_reply gdb_file_open(struct gdb_session *s, const struct gdb_args *args)
 {
+    int file = find_file(s, &args->arg[0]);
     unsigned fd = 0;
 
-    if (!is_exec_file(s, &args->arg[0]))
-        return file_error(s, ENOENT);
+    if (file < 0)
+        return file_error(s, -file);
     if (args->arg[1].number != 0) /* but O_RDONLY */
         return file_error(s, EROFS);
     while (is_open(s, fd))
@@ -72,6 +68,7 @@ enum gdb_reply gdb_file_open(struct gdb_session *s, const struct gdb_args *args)
     if (fd == GDB_FILES_MAX)
         return file_error(s, EMFILE);
     s->files |= BIT(fd);
+    s->file[fd] = (unsigned)file;
     return file_result(s, fd);
 }
 
@@ -95,8 +92,8 @@ enum gdb_reply gdb_file_pread(struct gdb_session *s,
         return file_error(s, EBADF);
     if (want > sizeof(bytes)) /* a shorter answer is allowed */
         want = sizeof(bytes);
-    n = s->target.ops->file_read(s->target.opaque, args->arg[2].number, bytes,
-                                 (size_t)want);
+    n = s->target.ops->file_read(s->target.opaque, s->file[args->arg[0].number],
+                                 args->arg[2].number, bytes, (size_t)want);
     if (n < 0)
         return file_error(s, (int)-n);
     strbuf_printf(&s->body, "F%zx;", (size_t)n);
@@ -120,7 +117,8 @@ enum gdb_reply gdb_file_fstat(struct gdb_session *s,
 
     if (!is_open(s, args->arg[0].number))
         return file_error(s, EBADF);
-    err = s->target.ops->file_stat(s->target.opaque, &st);
+    err = s->target.ops->file_stat(s->target.opaque,
+                                   s->file[args->arg[0].number], &st);
     if (err)
         return file_error(s, -err);
     to = put_big(to + 8, FILEIO_S_IFREG | FILEIO_S_IRUGO, 4); /* dev, ino */
@@ -136,9 +134,11 @@ enum gdb_reply gdb_file_fstat(struct gdb_session *s,
     return GDB_REPLY_DATA;
 }
 
-/* Its name has all links resolved. */
+/* Their names have all links resolved. */
 enum gdb_reply gdb_file_readlink(struct gdb_session *s,
                                  const struct gdb_args *args)
 {
-    return file_error(s, is_exec_file(s, &args->arg[0]) ? EINVAL : ENOENT);
+    int file = find_file(s, &args->arg[0]);
+
+    return file_error(s, file < 0 ? -file : EINVAL);
 }

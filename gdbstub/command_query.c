@@ -45,6 +45,8 @@ enum gdb_reply gdb_supported(struct gdb_session *s, const struct gdb_args *args)
                   GDB_PACKET_MAX);
     if (s->target.ops->memory_map)
         strbuf_puts(&s->body, ";qXfer:memory-map:read+");
+    if (s->target.ops->libraries)
+        strbuf_puts(&s->body, ";qXfer:libraries:read+");
     if (s->target.ops->exec_file && s->target.ops->exec_file(s->target.opaque))
         strbuf_puts(&s->body, ";qXfer:exec-file:read+");
     return GDB_REPLY_DATA;
@@ -236,6 +238,36 @@ enum gdb_reply gdb_xfer_exec_file(struct gdb_session *s,
                            : NULL;
 
     return path ? gdb_put_part(s, args, path, strlen(path)) : GDB_REPLY_EMPTY;
+}
+
+/* Read from its beginning, it is what the client has from now on. */
+enum gdb_reply gdb_xfer_libraries(struct gdb_session *s,
+                                  const struct gdb_args *args)
+{
+    const char *text = s->target.ops->libraries
+                           ? s->target.ops->libraries(s->target.opaque)
+                           : NULL;
+
+    if (!text)
+        return GDB_REPLY_EMPTY;
+    if (args->arg[1].number == 0) {
+        s->reads_libraries = true;
+        s->libraries = hash_text(text);
+    }
+    return gdb_put_part(s, args, text, strlen(text));
+}
+
+bool gdb_libraries_changed(struct gdb_session *s)
+{
+    uint32_t now;
+
+    if (!s->reads_libraries)
+        return false;
+    now = hash_text(s->target.ops->libraries(s->target.opaque));
+    if (now == s->libraries)
+        return false;
+    s->libraries = now;
+    return true;
 }
 
 /* ---- monitor ------------------------------------------------------------ */

@@ -4,6 +4,8 @@
 
 #include "gdbstub/command.h"
 
+#define GDB_SIGNAL_TRAP 5u
+
 /* ---- why it stopped ----------------------------------------------------- */
 
 static void put_reason(struct gdb_session *s, const struct gdb_stop *stop)
@@ -82,6 +84,13 @@ static enum gdb_reply resume(struct gdb_session *s, struct gdb_resume *how)
 
     if (s->dead)
         return gdb_fail(s, ESRCH, "the guest was killed; `run` restarts it");
+    if (gdb_libraries_changed(s)) { /* gdb reads it and resumes again */
+        strbuf_printf(&s->body, "T%02xthread:", GDB_SIGNAL_TRAP);
+        gdb_put_thread(s);
+        strbuf_puts(&s->body, ";core:0;library:;");
+        put_expedited(s);
+        return GDB_REPLY_DATA;
+    }
     how->into_interrupts = !(s->sstep & GDB_SSTEP_NOIRQ);
     err = s->target.ops->resume(s->target.opaque, how);
     return err ? gdb_result(s, err, "the guest cannot run") : GDB_REPLY_LATER;

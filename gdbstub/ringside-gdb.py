@@ -15,9 +15,13 @@
   the stack for a 32-bit one.
 - `relocate DELTA`, when the guest has moved itself, and `map-symbols FILE` for
   names from a System.map or /proc/kallsyms.
+- `monitor symbols add FILE DELTA`: one more file, moved by DELTA.  gdb has it
+  too, as a shared library (`info sharedlibrary`).
 - nothing here knows of any operating system.
 """
+import html
 import os
+import re
 import struct
 import tempfile
 
@@ -130,9 +134,12 @@ class Noticer:
         changes = self.ask(connection)
         if connection is not self.connection:
             self.connection, self.seen = connection, 0
+            if changes is not None:
+                libraries.look(connection)
         if changes in (None, self.seen):
             return
         self.seen = changes
+        libraries.look(connection)
         gdb.execute("maintenance flush register-cache", to_string=True)
         gdb.execute("maintenance flush dcache", to_string=True)
         if is_ringside():
@@ -141,6 +148,39 @@ class Noticer:
 
 
 noticer = Noticer()
+
+
+class Libraries:
+    """gdb has the files that `monitor symbols` has, where they are.
+
+    gdb asks for them as a target's shared libraries, if the target has no ABI
+    that lists them elsewhere: a guest has none at all."""
+
+    def __init__(self):
+        self.known = b""
+        gdb.execute("set osabi none")
+        # Which of them it has already, as its symbol file, gdb does not see.
+        gdb.execute("set auto-solib-add off")
+
+    def look(self, connection):
+        try:
+            listed = connection.send_packet("qXfer:libraries:read::0,ffff")
+        except (AttributeError, gdb.error):
+            return
+        if listed == self.known or not listed.startswith(b"l"):
+            return
+        self.known = listed
+        # Of one that has only moved gdb would take no notice.
+        gdb.execute("nosharedlibrary", to_string=True)
+        have = [o.filename for o in gdb.objfiles()]
+        for path in re.findall('name="(.*?)"', listed.decode()):
+            path = html.unescape(path)
+            if path not in have:
+                gdb.execute("sharedlibrary %s$" % re.escape(path),
+                            to_string=True)
+
+
+libraries = Libraries()
 
 
 # ---- frames of 16-bit code -------------------------------------------------

@@ -125,11 +125,18 @@ struct gdb_target_ops {
     unsigned (*changes)(void *t);
     void (*thread_info)(void *t, struct strbuf *out);
     const char *(*exec_file)(void *t); /* absolute path; NULL: not known */
-    /* Of that file: bytes read, or -errno.  Both are there if exec_file is. */
-    ssize_t (*file_read)(void *t, uint64_t offset, void *buf, size_t len);
-    int (*file_stat)(void *t, struct gdb_file_stat *st);
-    /* By how much addresses are more than that file says; NULL: by none. */
+    /* The number of the file PATH, if a client may
+     * read it; or -errno.  The next two are there if this is. */
+    int (*file_find)(void *t, const char *path);
+    /* Of that file: bytes read, or -errno. */
+    ssize_t (*file_read)(void *t, unsigned n, uint64_t offset, void *buf,
+                         size_t len);
+    int (*file_stat)(void *t, unsigned n, struct gdb_file_stat *st);
+    /* By how much addresses are more than exec_file says; NULL: by none. */
     int64_t (*load_offset)(void *t);
+    /* Other files with symbols, and where they are: the document as it is now.
+     */
+    const char *(*libraries)(void *t);
     const char *(*memory_map)(void *t);
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gdbstub/exec_file.h"
+#include "gdbstub/guest_files.h"
 #include "gdbstub/target_points.h"
 
 /* Signals by gdb's numbers. */
@@ -33,7 +33,8 @@ struct gdb_vm {
     struct gdb_cpu cpu; /* cpu.st: &st */
     bool fresh;         /* they are what the CPU has now */
     struct gdb_points points;
-    struct exec_file exec_file;
+    struct guest_files files;
+    struct strbuf libraries; /* the document */
 };
 
 /* ---- registers ---------------------------------------------------------- */
@@ -385,25 +386,42 @@ static void thread_info(void *opaque, struct strbuf *out)
 
 static const char *exec_file(void *opaque)
 {
-    const struct gdb_vm *t = opaque;
-
-    return t->exec_file.fd >= 0 ? t->exec_file.path : NULL;
+    return guest_files_program(&((const struct gdb_vm *)opaque)->files);
 }
 
-static ssize_t file_read(void *opaque, uint64_t offset, void *buf, size_t len)
+static int file_find(void *opaque, const char *path)
 {
-    return exec_file_read(&((struct gdb_vm *)opaque)->exec_file, offset, buf,
-                          len);
+    struct gdb_vm *t = opaque;
+
+    return guest_files_find(&t->files, t->ctx.sym, path);
 }
 
-static int file_stat(void *opaque, struct gdb_file_stat *st)
+static ssize_t file_read(void *opaque, unsigned n, uint64_t offset, void *buf,
+                         size_t len)
 {
-    return exec_file_stat(&((struct gdb_vm *)opaque)->exec_file, st);
+    return guest_files_read(&((struct gdb_vm *)opaque)->files, n, offset, buf,
+                            len);
+}
+
+static int file_stat(void *opaque, unsigned n, struct gdb_file_stat *st)
+{
+    return guest_files_stat(&((struct gdb_vm *)opaque)->files, n, st);
 }
 
 static int64_t load_offset(void *opaque)
 {
-    return symbols_delta(((struct gdb_vm *)opaque)->ctx.sym);
+    const struct gdb_vm *t = opaque;
+
+    return guest_files_delta(&t->files, t->ctx.sym);
+}
+
+static const char *libraries(void *opaque)
+{
+    struct gdb_vm *t = opaque;
+
+    strbuf_reset(&t->libraries);
+    guest_files_libraries(&t->files, t->ctx.sym, &t->libraries);
+    return strbuf_str(&t->libraries);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -432,9 +450,11 @@ static const struct gdb_target_ops ops = {
     .changes = changes,
     .thread_info = thread_info,
     .exec_file = exec_file,
+    .file_find = file_find,
     .file_read = file_read,
     .file_stat = file_stat,
     .load_offset = load_offset,
+    .libraries = libraries,
     .memory_map = memory_map,
 };
 
@@ -474,13 +494,12 @@ void gdb_vm_begin(struct gdb_vm *t)
 }
 
 /* gdb may load a guest that is an ELF file by itself. */
-static void find_exec_file(struct gdb_vm *t)
+static void find_program(struct gdb_vm *t)
 {
     const char *path = vm_config(t->vm)->guest;
 
-    t->exec_file.fd = -1;
     if (path && symbols_load(&t->ctx.sym, path) == 0)
-        (void)exec_file_open(&t->exec_file, path);
+        (void)guest_files_open_program(&t->files, path);
 }
 
 int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
@@ -501,13 +520,14 @@ int gdb_vm_create(struct gdb_vm **out, struct debug_server *srv,
         .cpu = &t->cpu,
     };
     strbuf_init(&t->xml);
+    strbuf_init(&t->libraries);
     command_ctx_init(&t->ctx, t->vm, dbg);
     t->ctx.remote = true;
     t->ctx.resume = resume_for_command;
     t->ctx.resume_opaque = t;
     t->observer = (struct vm_observer){.on_exit = note_vector, .opaque = t};
     vm_add_observer(t->vm, &t->observer);
-    find_exec_file(t);
+    find_program(t);
     gdb_layout_init(&t->layout, GDB_LAYOUT_32);
     return 0;
 }
@@ -519,7 +539,8 @@ void gdb_vm_destroy(struct gdb_vm *t)
     point_remove_all(t, false);
     vm_remove_observer(t->vm, &t->observer);
     command_ctx_fini(&t->ctx);
-    exec_file_close(&t->exec_file);
+    guest_files_close(&t->files);
+    strbuf_fini(&t->libraries);
     strbuf_fini(&t->xml);
     free(t);
 }

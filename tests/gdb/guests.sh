@@ -166,10 +166,12 @@ asm_of_disks() {
 ASM
 }
 
-# FILE.S as FILE.elf, its bytes and its names.
+# FILE.S as FILE.elf, its bytes and its names; FILE.moved.elf is the same but
+# linked for 1000h higher up.
 link_disk() { # FILE BITS EMULATION
     gcc "-m$2" -g -c -o "$1.o" "$1.S" &&
         ld -m "$3" -Ttext 0x7c00 -o "$1.elf" "$1.o" &&
+        ld -m "$3" -Ttext 0x8c00 -o "$1.moved.elf" "$1.o" &&
         objcopy -O binary -j .text "$1.elf" "$1" && nm "$1.elf" >"$1.sym"
 }
 

@@ -6,6 +6,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/guest/lib.sh
 . tests/guest/lib.sh
+# shellcheck source=tests/gdb/guests.sh
+. tests/gdb/guests.sh
 
 dir=$BUILD/tests/gdb/monitor
 mkdir -p "$dir"
@@ -71,6 +73,27 @@ plain() {
     end
 }
 
+# What `monitor symbols` adds is a shared library to gdb that has no script, if
+# it takes the guest for one without an ABI: at the next resume it is told.  One
+# moved over the end of all addresses would be the end of gdb.
+added() {
+    make_prot "$dir/prot.elf" &&
+        objcopy --prefix-symbols=moved_ --change-addresses=0x1000000 \
+            "$dir/prot.elf" "$dir/moved.elf" || exit 1
+    begin "$dir/prot.elf"
+    holds gdb-monitor-added "$(
+        timeout 60 gdb -nx -q -batch -ex 'set osabi none' \
+            -ex "target remote $dir/monitor.sock" \
+            -ex "monitor symbols add $dir/moved.elf -0x1000000" -ex stepi \
+            -ex 'info sharedlibrary' -ex 'break *&moved_touch' -ex continue \
+            -ex 'output $pc == &touch' -ex 'echo \n' \
+            -ex "monitor symbols add $dir/moved.elf -0x1100010" \
+            -ex stepi -ex 'info sharedlibrary' 2>&1 </dev/null
+    )" "symbols from $dir/moved.elf" 'Yes' "$dir/moved.elf" \
+        'Breakpoint 1, ' '1' "symbols from $dir/moved.elf" 'No shared'
+    end
+}
+
 # ^C when `monitor continue` runs: gdb is back, and so is the guest.
 ctrl_c() { # LABEL FRAME GDB-OPTION...
     local label=$1 frame=$2 out=$dir/monitor.out pipe=$dir/monitor.in
@@ -102,6 +125,7 @@ if ! command -v gdb >/dev/null; then
 fi
 make -s --no-print-directory "BUILD=$BUILD" "$BUILD/guests/golden.elf" || exit 1
 plain
+added
 ctrl_c gdb-monitor-ctrl-c-plain ''
 ctrl_c gdb-monitor-ctrl-c-script '#0' -x gdbstub/ringside-gdb.py
 [ "$failed" -eq 0 ]

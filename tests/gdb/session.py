@@ -296,6 +296,31 @@ def session_names():
     check(function() == "prot32_inner")
 
 
+def session_libraries():
+    """The files of `monitor symbols` are gdb's shared libraries."""
+    connect()
+    run("monitor symbols %s/guests/teach.elf" % BUILD)
+    moved = "%s/modes.img.moved.elf" % GUESTS
+    run("monitor symbols add %s -0x1000" % moved)
+    listed = run("info sharedlibrary")
+    check("/teach.elf" in listed and "/modes.img.moved.elf" in listed, listed)
+    with open("%s/modes.img.sym" % GUESTS) as names:
+        inner = [int(line.split()[0], 16) for line in names
+                 if line.split()[2] == "prot32_inner"][0]
+    run("break prot32_inner")
+    check(value("(long) &prot32_inner") == inner)
+    run("break kernel_main")            # in the first one, and never run
+    run("continue")
+    check(function() == "prot32_inner" and value("$pc") >= inner)
+    check(backtrace()[:3] == ["prot32_inner", "prot32_outer", "prot32"],
+          backtrace())
+    # Moved again, gdb's breakpoints go with it.
+    run("monitor symbols add %s 0" % moved)
+    check(value("(long) &prot32_inner") == inner + 0x1000)
+    check("%#010x" % (inner + 0x1000) in run("info breakpoints"),
+          run("info breakpoints"))
+
+
 def session_program():
     """gdb reads the guest's program through the stub, and where it is."""
     connect()

@@ -30,6 +30,7 @@ sessions=(
     "long_line:$dir/long.img"
     "steps16:$dir/modes.img"
     "names:$dir/modes.img"
+    "libraries:$dir/modes.img"
 )
 
 # Where a session was that did not come to its end, and what either said last.

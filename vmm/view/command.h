@@ -23,8 +23,9 @@ struct command_ctx {
     struct exit_report *other; /* a run to compare with, owned; or NULL */
     struct x86_state prev;     /* at the stop before the last one */
     bool has_prev;
-    unsigned runs;          /* how often the guest was let go on */
-    unsigned changes;       /* how often `set` and `reset` changed the guest */
+    unsigned runs;    /* how often the guest was let go on */
+    unsigned changes; /* how often `set`, `reset` and `symbols` changed the
+                       guest, or what is known of it */
     struct view_past *past; /* owned: what views showed at the last stop */
     enum doc_form form;     /* what views print */
     bool utf8;              /* whoever reads it can show more than ASCII */

@@ -218,29 +218,66 @@ bool command_save(struct command_ctx *ctx, int argc, char **argv,
     return ok;
 }
 
+static bool list_symbols(const struct command_ctx *ctx, struct strbuf *out)
+{
+    if (!ctx->sym)
+        return command_fail(out, "symbols: none are loaded; which ELF file or "
+                                 "System.map?");
+    for (const struct symbols *s = ctx->sym; s; s = symbols_next(s)) {
+        strbuf_printf(out, "%zu symbols from %s", symbols_count(s),
+                      symbols_path(s));
+        if (symbols_delta(s))
+            strbuf_printf(out, ", moved by %#llx",
+                          (unsigned long long)symbols_delta(s));
+        strbuf_putc(out, '\n');
+    }
+    return true;
+}
+
+static bool relocate_symbols(struct command_ctx *ctx, int argc, char **argv,
+                             struct strbuf *out)
+{
+    uint64_t delta;
+
+    if (!ctx->sym)
+        return command_fail(out, "symbols: load a file first");
+    if (!command_value(ctx, argc, argv, 2, &delta, out))
+        return false;
+    symbols_relocate(ctx->sym, (int64_t)delta);
+    ctx->changes++;
+    return true;
+}
+
+/* symbols [FILE | add FILE [DELTA] | relocate DELTA] */
 bool command_symbols(struct command_ctx *ctx, int argc, char **argv,
                      struct strbuf *out)
 {
+    bool more = argc > 1 && strcmp(argv[1], "add") == 0;
     struct symbols *fresh;
-    uint64_t delta;
+    uint64_t delta = 0;
 
     if (argc < 2)
-        return command_fail(out, "symbols: which ELF file or System.map?");
-    if (strcmp(argv[1], "relocate") == 0) {
-        if (!ctx->sym)
-            return command_fail(out, "symbols: load a file first");
-        if (!command_value(ctx, argc, argv, 2, &delta, out))
-            return false;
-        symbols_relocate(ctx->sym, (int64_t)delta);
-        return true;
-    }
-    if (symbols_load(&fresh, argv[1]) < 0)
+        return list_symbols(ctx, out);
+    if (strcmp(argv[1], "relocate") == 0)
+        return relocate_symbols(ctx, argc, argv, out);
+    if (more && argc < 3)
+        return command_fail(out, "symbols: add which ELF file?");
+    if (argc > 2 + more &&
+        !command_value(ctx, argc, argv, 2 + more, &delta, out))
+        return false;
+    if (symbols_load(&fresh, argv[1 + more]) < 0)
         return command_fail(out,
                             "symbols: %s is neither an ELF file with "
                             "symbols nor a list as System.map is",
-                            argv[1]);
-    symbols_free(ctx->sym);
-    ctx->sym = fresh;
-    strbuf_printf(out, "%zu symbols from %s\n", symbols_count(fresh), argv[1]);
+                            argv[1 + more]);
+    symbols_relocate(fresh, (int64_t)delta);
+    if (!more) {
+        symbols_free(ctx->sym);
+        ctx->sym = NULL;
+    }
+    ctx->sym = symbols_add(ctx->sym, fresh);
+    ctx->changes++;
+    strbuf_printf(out, "%zu symbols from %s\n", symbols_count(fresh),
+                  argv[1 + more]);
     return true;
 }

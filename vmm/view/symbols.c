@@ -20,6 +20,8 @@ struct symbol {
 };
 
 struct symbols {
+    struct symbols *next; /* one more file, owned; or NULL */
+    char *path;
     Dwfl *dwfl; /* of an ELF file */
     Dwfl_Module *module;
     char *map; /* of a list: its text, NULs between */
@@ -202,7 +204,10 @@ int symbols_load(struct symbols **out, const char *path)
     *out = NULL;
     if (!s)
         return -ENOMEM;
-    err = load_elf(s, path);
+    s->path = realpath(path, NULL);
+    if (!s->path) /* a pipe, as of <(nm kernel) */
+        s->path = strdup(path);
+    err = s->path ? load_elf(s, path) : -ENOMEM;
     if (err == -ENOEXEC)
         err = load_map(s, path);
     if (err) {
@@ -213,16 +218,39 @@ int symbols_load(struct symbols **out, const char *path)
     return 0;
 }
 
-void symbols_free(struct symbols *s)
+static void free_one(struct symbols *s)
 {
-    if (!s)
-        return;
     if (s->dwfl)
         dwfl_end(s->dwfl);
     free(s->map);
     free(s->by_addr);
     free(s->by_name);
+    free(s->path);
     free(s);
+}
+
+void symbols_free(struct symbols *s)
+{
+    while (s) {
+        struct symbols *next = s->next;
+
+        free_one(s);
+        s = next;
+    }
+}
+
+struct symbols *symbols_add(struct symbols *s, struct symbols *more)
+{
+    struct symbols **at = &s;
+
+    while (*at && strcmp((*at)->path, more->path) != 0)
+        at = &(*at)->next;
+    if (*at) {
+        more->next = (*at)->next;
+        free_one(*at);
+    }
+    *at = more;
+    return s;
 }
 
 void symbols_relocate(struct symbols *s, int64_t delta)
@@ -240,12 +268,48 @@ size_t symbols_count(const struct symbols *s)
     return s ? s->count : 0;
 }
 
-const char *symbols_at(const struct symbols *s, uint64_t addr, uint64_t *offset)
+const char *symbols_path(const struct symbols *s)
 {
-    size_t lo = 0, hi = s ? s->count : 0;
+    return s ? s->path : NULL;
+}
+
+const struct symbols *symbols_next(const struct symbols *s)
+{
+    return s ? s->next : NULL;
+}
+
+bool symbols_base(const struct symbols *s, uint64_t *addr)
+{
+    GElf_Addr bias, low = 0, end = 0;
+    GElf_Phdr ph;
+    size_t n = 0;
+    Elf *elf = s && s->module ? dwfl_module_getelf(s->module, &bias) : NULL;
+    bool found = false;
+
+    if (!elf || elf_getphdrnum(elf, &n) < 0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD)
+            continue;
+        if (!found)
+            low = ph.p_vaddr;
+        if (ph.p_vaddr < low)
+            return false;
+        if (ph.p_vaddr + ph.p_memsz > end)
+            end = ph.p_vaddr + ph.p_memsz;
+        found = true;
+    }
+    *addr = low + bias + (uint64_t)s->delta;
+    return found && *addr + (end - low) >= *addr;
+}
+
+static const char *one_at(const struct symbols *s, uint64_t addr,
+                          uint64_t *offset)
+{
+    size_t lo = 0, hi = s->count;
     const struct symbol *sym;
 
-    addr -= s ? (uint64_t)s->delta : 0;
+    addr -= (uint64_t)s->delta;
     while (lo < hi) { /* the last symbol at or below addr */
         size_t mid = (lo + hi) / 2;
         if (s->by_addr[mid].addr <= addr)
@@ -263,15 +327,34 @@ const char *symbols_at(const struct symbols *s, uint64_t addr, uint64_t *offset)
     return sym->name;
 }
 
+/* Where files overlap, the nearest label wins. */
+const char *symbols_at(const struct symbols *s, uint64_t addr, uint64_t *offset)
+{
+    const char *best = NULL;
+
+    for (; s; s = s->next) {
+        uint64_t in;
+        const char *name = one_at(s, addr, &in);
+
+        if (name && (!best || in < *offset)) {
+            best = name;
+            *offset = in;
+        }
+    }
+    return best;
+}
+
 bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr,
                     uint64_t *size)
 {
     struct symbol key = {.name = name};
-    const struct symbol *sym;
+    const struct symbol *sym = NULL;
 
-    if (!s)
-        return false;
-    sym = bsearch(&key, s->by_name, s->count, sizeof(key), compare_name);
+    for (; s; s = s->next) {
+        sym = bsearch(&key, s->by_name, s->count, sizeof(key), compare_name);
+        if (sym)
+            break;
+    }
     if (!sym)
         return false;
     *addr = sym->addr + (uint64_t)s->delta;
@@ -280,46 +363,63 @@ bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr,
     return true;
 }
 
-const char *symbols_complete(const struct symbols *s, const char *prefix,
-                             size_t n)
+/* The first of by_name that is AFTER what begins with PREFIX, or not before. */
+static size_t first_name(const struct symbols *s, const char *prefix,
+                         bool after)
 {
-    size_t len = strlen(prefix), lo = 0, hi = s ? s->count : 0;
+    size_t len = strlen(prefix), lo = 0, hi = s->count;
 
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (strcmp(s->by_name[mid].name, prefix) < 0)
+        int order = strncmp(s->by_name[mid].name, prefix, len);
+
+        if (order < 0 || (after && order == 0))
             lo = mid + 1;
         else
             hi = mid;
     }
-    if (!s || lo + n >= s->count ||
-        strncmp(s->by_name[lo + n].name, prefix, len) != 0)
-        return NULL;
-    return s->by_name[lo + n].name;
+    return lo;
+}
+
+const char *symbols_complete(const struct symbols *s, const char *prefix,
+                             size_t n)
+{
+    for (; s; s = s->next) {
+        size_t at = first_name(s, prefix, false);
+        size_t found = first_name(s, prefix, true) - at;
+
+        if (n < found)
+            return s->by_name[at + n].name;
+        n -= found;
+    }
+    return NULL;
 }
 
 bool symbols_line(const struct symbols *s, uint64_t addr, const char **file,
                   int *line)
 {
-    Dwfl_Line *l;
+    for (; s; s = s->next) {
+        Dwfl_Line *l = NULL;
 
-    if (!s || !s->module)
-        return false;
-    l = dwfl_module_getsrc(s->module, addr - (uint64_t)s->delta);
-    if (!l)
-        return false;
-    *file = dwfl_lineinfo(l, NULL, line, NULL, NULL, NULL);
-    return *file != NULL;
+        if (s->module)
+            l = dwfl_module_getsrc(s->module, addr - (uint64_t)s->delta);
+        if (l) {
+            *file = dwfl_lineinfo(l, NULL, line, NULL, NULL, NULL);
+            if (*file)
+                return true;
+        }
+    }
+    return false;
 }
 
-bool symbols_find_line(const struct symbols *s, const char *file, int line,
-                       uint64_t *addr)
+static bool find_line(const struct symbols *s, const char *file, int line,
+                      uint64_t *addr)
 {
     Dwfl_Line **found = NULL;
     size_t n = 0, known = 0;
     Dwarf_Addr at;
 
-    if (!s || !s->module ||
+    if (!s->module ||
         dwfl_module_getsrc_file(s->module, file, line, 0, &found, &n) != 0)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -330,6 +430,14 @@ bool symbols_find_line(const struct symbols *s, const char *file, int line,
     return known > 0;
 }
 
+bool symbols_find_line(const struct symbols *s, const char *file, int line,
+                       uint64_t *addr)
+{
+    while (s && !find_line(s, file, line, addr))
+        s = s->next;
+    return s != NULL;
+}
+
 void symbols_lines(const struct symbols *s, uint64_t addr, const char *file,
                    uint64_t *first, size_t n)
 {
@@ -338,8 +446,13 @@ void symbols_lines(const struct symbols *s, uint64_t addr, const char *file,
     size_t lines = 0;
 
     memset(first, 0, n * sizeof(*first));
-    if (s && s->module)
-        unit = dwfl_module_addrdie(s->module, addr - (uint64_t)s->delta, &bias);
+    for (; s; s = s->next) {
+        if (s->module)
+            unit = dwfl_module_addrdie(s->module, addr - (uint64_t)s->delta,
+                                       &bias);
+        if (unit)
+            break;
+    }
     if (!unit || dwfl_getsrclines(unit, &lines) != 0)
         return;
     for (size_t i = 0; i < lines; i++) {

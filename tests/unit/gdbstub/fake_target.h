@@ -22,6 +22,7 @@ struct fake {
     bool killed;
     char monitored[128];
     int64_t load_offset;
+    const char *libraries;
 };
 
 static const char *fake_describe(void *t, const char *annex, bool anew)
@@ -202,9 +203,17 @@ static const char *fake_text(void *t)
 }
 
 /* The file /some/where: 100000 bytes, each the low part of its offset. */
-static ssize_t fake_file_read(void *t, uint64_t offset, void *buf, size_t len)
+static int fake_file_find(void *t, const char *path)
 {
     (void)t;
+    return strcmp(path, "/some/where") == 0 ? 7 : -ENOENT;
+}
+
+static ssize_t fake_file_read(void *t, unsigned n, uint64_t offset, void *buf,
+                              size_t len)
+{
+    (void)t;
+    assert(n == 7);
     if (offset >= 100000)
         return 0;
     len = len < 100000 - offset ? len : (size_t)(100000 - offset);
@@ -213,11 +222,17 @@ static ssize_t fake_file_read(void *t, uint64_t offset, void *buf, size_t len)
     return (ssize_t)len;
 }
 
-static int fake_file_stat(void *t, struct gdb_file_stat *st)
+static int fake_file_stat(void *t, unsigned n, struct gdb_file_stat *st)
 {
     (void)t;
+    assert(n == 7);
     *st = (struct gdb_file_stat){.size = 100000, .mtime = 0x12345678};
     return 0;
+}
+
+static const char *fake_libraries(void *t)
+{
+    return ((struct fake *)t)->libraries;
 }
 
 static int64_t fake_load_offset(void *t)
@@ -248,15 +263,17 @@ static const struct gdb_target_ops fake_ops = {
     .monitor_end = fake_monitor_end,
     .changes = fake_changes,
     .exec_file = fake_text,
+    .file_find = fake_file_find,
     .file_read = fake_file_read,
     .file_stat = fake_file_stat,
     .load_offset = fake_load_offset,
+    .libraries = fake_libraries,
     .memory_map = fake_text,
 };
 
 static void fake_init(struct fake *f)
 {
-    *f = (struct fake){.stop = {.code = 5}};
+    *f = (struct fake){.stop = {.code = 5}, .libraries = "<library-list/>"};
     for (unsigned i = 0; i < FAKE_REGS; i++)
         f->reg[i] = 0x11111111u * (i + 1);
     for (unsigned i = 0; i < FAKE_SIZE; i++)

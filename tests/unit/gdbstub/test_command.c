@@ -81,6 +81,8 @@ static const struct {
     { "qXfer:features:read:other:0,3", "E02" },
     { "qXfer:exec-file:read:1:5,fff", "l/where" },
     { "qXfer:memory-map:read::0,fff", "l/some/where" },
+    { "qXfer:libraries:read::0,fff", "l<library-list/>" },
+    { "qXfer:libraries:read::9,2", "mli" },
     { "qXfer:nothing:read::0,fff", "" },
     { "qCRC:1000,4", "C6b6dc92a" }, { "qCRC:0,4", "E0e" },
     { "qSearch:memory:1000;100;\x05\x06", "1,1005" },
@@ -167,6 +169,7 @@ static void test_announced(void **state)
         {"qXfer:features:read+", "qXfer:features:read:target.xml:0,1"},
         {"qXfer:threads:read+", "qXfer:threads:read::0,1"},
         {"qXfer:memory-map:read+", "qXfer:memory-map:read::0,1"},
+        {"qXfer:libraries:read+", "qXfer:libraries:read::0,1"},
         {"qXfer:exec-file:read+", "qXfer:exec-file:read:1:0,1"},
         {"ConditionalBreakpoints+", "Z0,1000,1;X1,27"},
         {"BreakpointCommands+", "Z0,1000,1;cmds:0,X1,27"},
@@ -267,6 +270,22 @@ static void test_file(void **state)
     assert_memory_equal(ask("vFile:fstat:3"), "F40;", 4);
     assert_memory_equal(session.body.text + 4 + 8, "\0\0\x81}\4", 5);
     assert_int_equal((uint8_t)session.body.text[session.body.len - 1], 0x78);
+}
+
+/* Who has read the list is told, once, that it is another: at a resume. */
+static void test_libraries(void **state)
+{
+    (void)state;
+    fake.libraries = "<library-list>1</library-list>";
+    assert_null(ask("c")); /* the client has never asked */
+    fake.running = false;
+    gdb_session_stopped(&session);
+    assert_memory_equal(ask("qXfer:libraries:read::0,fff"), "l<lib", 5);
+    fake.libraries = "<library-list>2</library-list>";
+    assert_memory_equal(ask("vCont;s:1"), "T05thread:1;core:0;library:;", 28);
+    assert_false(fake.running);
+    assert_null(ask("vCont;s:1"));
+    assert_true(fake.running);
 }
 
 static void test_offsets(void **state)
@@ -418,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test_setup_teardown(test_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_libraries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_monitor_runs, setup, teardown),

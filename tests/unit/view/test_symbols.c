@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,13 +15,13 @@
 
 static int load(struct symbols **s, const char *text, size_t len)
 {
-    char path[64];
-    int fd = memfd_create("map", MFD_CLOEXEC), err;
+    char path[] = "/tmp/ringside-symbols-XXXXXX";
+    int fd = mkstemp(path), err;
 
     assert_int_equal(write(fd, text, len), len);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    err = symbols_load(s, path);
     close(fd);
+    err = symbols_load(s, path);
+    unlink(path);
     return err;
 }
 
@@ -61,6 +61,57 @@ static void test_list(void **state)
     symbols_free(s);
 }
 
+/* Boot loader and kernel at once, each moved by itself. */
+static void test_two_files(void **state)
+{
+    static const char boot[] = "7c00 T start\n7c40 t disk\n";
+    static const char kernel[] = "c1000000 T start\nc1000100 T kmain\n";
+    struct symbols *s, *more;
+    uint64_t addr, offset;
+
+    (void)state;
+    assert_int_equal(load(&s, boot, strlen(boot)), 0);
+    assert_int_equal(load(&more, kernel, strlen(kernel)), 0);
+    symbols_relocate(more, 0x1000);
+    assert_ptr_equal(symbols_add(s, more), s);
+    assert_ptr_equal(symbols_next(s), more);
+    assert_null(symbols_next(more));
+    assert_string_equal(symbols_at(s, 0x7c44, &offset), "disk");
+    assert_int_equal(offset, 4);
+    assert_string_equal(symbols_at(s, 0xc1001104, &offset), "kmain");
+    assert_null(symbols_at(s, 0xc1000104, &offset));
+    assert_true(symbols_lookup(s, "kmain", &addr, NULL));
+    assert_int_equal(addr, 0xc1001100);
+    assert_true(symbols_lookup(s, "start", &addr, NULL));
+    assert_int_equal(addr, 0x7c00); /* the first file's */
+    assert_string_equal(symbols_complete(s, "", 0), "disk");
+    assert_string_equal(symbols_complete(s, "", 2), "kmain");
+    assert_string_equal(symbols_complete(s, "k", 0), "kmain");
+    assert_null(symbols_complete(s, "k", 1));
+    assert_null(symbols_complete(s, "", 4));
+    assert_false(symbols_base(s, &addr)); /* a list has no segments */
+    symbols_free(s);
+}
+
+/* The same file again, as a module that was loaded elsewhere: this program. */
+static void test_file_again(void **state)
+{
+    struct symbols *s = NULL, *again;
+    uint64_t base = 0, moved;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(symbols_load(&again, "/proc/self/exe"), 0);
+        assert_true(i > 0 || symbols_base(again, &base));
+        symbols_relocate(again, 0x5000 * i);
+        s = symbols_add(s, again);
+    }
+    assert_null(symbols_next(s));
+    assert_true(symbols_base(s, &moved));
+    assert_int_equal(moved, base + 0xa000);
+    symbols_free(s);
+}
+
 static void test_no_list(void **state)
 {
     /* What Debian installs as System.map. */
@@ -91,6 +142,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_two_files),
+        cmocka_unit_test(test_file_again),
         cmocka_unit_test(test_no_list),
     };
 
