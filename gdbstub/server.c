@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +48,14 @@ struct gdb_server {
      */
     atomic_ullong heard_ns, patience_ns;
     bool unheard; /* the last packet was not sent; it is, if asked for */
+
+    /*
+     * With acknowledgements gdb says `-` as well when an answer takes longer
+     * than that, and is a reply behind from then on if it gets two.  So one
+     * that was said before the reply went out asks for nothing.
+     */
+    size_t in_left; /* bytes that were read and not looked at */
+    size_t early;   /* bytes to come that were said before the last reply */
 
     pthread_mutex_t lock; /* the rest */
     int in_fd, out_fd;    /* -1: no client; stdio has two */
@@ -132,6 +141,16 @@ struct packet_call {
     enum gdb_event event;
 };
 
+/* What the client has said that nobody has looked at. */
+static size_t unread(const struct gdb_server *g)
+{
+    int waiting = 0;
+
+    if (ioctl(g->in_fd, FIONREAD, &waiting) < 0)
+        return g->in_left;
+    return g->in_left + (size_t)waiting;
+}
+
 static int run_packet(struct debug *d, void *arg)
 {
     struct packet_call *c = arg;
@@ -149,6 +168,8 @@ static int run_packet(struct debug *d, void *arg)
         strbuf_puts(&s->body, "E.packet too long");
     }
     g->unheard = false;
+    if (reply && !s->no_ack)
+        g->early = unread(g);
     if (reply)
         send_packet(g, strbuf_str(&s->body), s->body.len);
     else if (s->monitoring)
@@ -295,6 +316,7 @@ static void adopt(struct gdb_server *g, int in_fd, int out_fd)
     g->in_fd = in_fd;
     g->out_fd = out_fd;
     g->broken = false;
+    g->in_left = g->early = 0;
     strbuf_reset(&g->out);
     g->out_at = 0;
     pthread_mutex_unlock(&g->lock);
@@ -407,9 +429,15 @@ static void read_client(struct gdb_server *g)
     }
     while (at < (size_t)n && !g->broken) {
         enum gdb_event event;
+        size_t taken =
+            gdb_framer_feed(&g->framer, bytes + at, (size_t)n - at, &event);
+        bool early = taken <= g->early;
 
-        at += gdb_framer_feed(&g->framer, bytes + at, (size_t)n - at, &event);
-        on_event(g, event);
+        at += taken;
+        g->in_left = (size_t)n - at;
+        g->early -= early ? taken : g->early;
+        if (event != GDB_EVENT_NAK || !early)
+            on_event(g, event);
     }
 }
 

@@ -1,6 +1,7 @@
 """Clients that are many, slow, or gone, and what they interrupt: see raw.py."""
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -40,6 +41,21 @@ def test_interrupt():
         # 10 ms on a machine of its own; tests share theirs.
         assert worst < 0.25 * SLOWER, worst
         print("note: ^C answered within %.1f ms" % (worst * 1000))
+
+
+def test_impatience():
+    """gdb asks for a late answer by `-`: it gets one, not two."""
+    with Guest(PROT, "-S", client=False) as g:
+        c = g.connect(ack=True)
+        g.proc.send_signal(signal.SIGSTOP)
+        os.waitpid(g.proc.pid, os.WUNTRACED)
+        c.send("qC")
+        c.send_raw(b"-")
+        g.proc.send_signal(signal.SIGCONT)
+        assert c.recv() == "QCp1.1"
+        assert c.ask("vMustReplyEmpty") == ""
+        c.send_raw(b"-")                # now it is lost
+        assert c.recv() == ""
 
 
 def test_packets_while_running():
