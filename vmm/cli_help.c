@@ -40,29 +40,6 @@ static const struct {
     {"ringside doctor", "Can this host run KVM, and what is faster here?"},
 };
 
-/* TEXT in lines of up to WIDTH, the second and later ones indented. */
-static void wrap(struct strbuf *out, const char *text, size_t indent,
-                 size_t width)
-{
-    size_t col = indent;
-
-    while (*text) {
-        size_t word = strcspn(text, " ");
-
-        if (col > indent && col + 1 + word > width) {
-            strbuf_printf(out, "\n%*s", (int)indent, "");
-            col = indent;
-        } else if (col > indent) {
-            strbuf_putc(out, ' ');
-            col++;
-        }
-        strbuf_add(out, text, word);
-        col += word;
-        text += word + (text[word] == ' ');
-    }
-    strbuf_putc(out, '\n');
-}
-
 static void option_usage(const struct cli_option *opt, char *buf, size_t len)
 {
     char letter[8] = "";
@@ -86,7 +63,7 @@ static void help_option(struct strbuf *out, const struct cli_option *opt)
         strbuf_printf(out, "  %s\n%26s", usage, "");
     else
         strbuf_printf(out, "  %-24s", usage);
-    wrap(out, opt->summary, 26, 79);
+    strbuf_wrap(out, opt->summary, 26, 79);
 }
 
 static void help_statuses(struct strbuf *out)
@@ -94,17 +71,17 @@ static void help_statuses(struct strbuf *out)
     strbuf_puts(out, "\nExit status:\n");
     for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
         strbuf_printf(out, "  %3d  ", statuses[i].number);
-        wrap(out, statuses[i].meaning, 7, 79);
+        strbuf_wrap(out, statuses[i].meaning, 7, 79);
     }
     strbuf_puts(out, "       ");
-    wrap(out, guest_status, 7, 79);
+    strbuf_wrap(out, guest_status, 7, 79);
 }
 
 void cli_help_command(struct strbuf *out, const struct cli_command *cmd)
 {
     strbuf_printf(out, "Usage: ringside %s [options]%s%s\n\n", cmd->name,
                   cmd->operands ? " " : "", cmd->operands ? cmd->operands : "");
-    wrap(out, cmd->summary, 0, 79);
+    strbuf_wrap(out, cmd->summary, 0, 79);
     for (unsigned g = 0; g < CLI_GROUP_COUNT; g++) {
         if (g != CLI_GROUP_COMMON && !(cmd->groups & BIT(g)))
             continue;
@@ -134,7 +111,7 @@ void cli_help_all(struct strbuf *out)
         snprintf(usage, sizeof(usage), "%s%s%s", cmd->name,
                  cmd->operands ? " " : "", cmd->operands ? cmd->operands : "");
         strbuf_printf(out, "  %-29s ", usage);
-        wrap(out, cmd->summary, 32, 79);
+        strbuf_wrap(out, cmd->summary, 32, 79);
     }
     strbuf_puts(out, "\nExamples:\n");
     for (size_t i = 0; i < ARRAY_SIZE(examples); i++)

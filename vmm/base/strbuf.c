@@ -69,6 +69,28 @@ void strbuf_printf(struct strbuf *sb, const char *fmt, ...)
     sb->len += (size_t)len;
 }
 
+void strbuf_wrap(struct strbuf *sb, const char *text, size_t indent,
+                 size_t width)
+{
+    size_t col = indent;
+
+    while (*text) {
+        size_t word = strcspn(text, " ");
+
+        if (col > indent && col + 1 + word > width) {
+            strbuf_printf(sb, "\n%*s", (int)indent, "");
+            col = indent;
+        } else if (col > indent) {
+            strbuf_putc(sb, ' ');
+            col++;
+        }
+        strbuf_add(sb, text, word);
+        col += word;
+        text += word + (text[word] == ' ');
+    }
+    strbuf_putc(sb, '\n');
+}
+
 const char *strbuf_str(const struct strbuf *sb)
 {
     return sb->text ? sb->text : "";

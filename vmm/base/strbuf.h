@@ -18,6 +18,10 @@ void strbuf_add(struct strbuf *sb, const void *bytes, size_t len);
 void strbuf_puts(struct strbuf *sb, const char *text);
 void strbuf_putc(struct strbuf *sb, char c);
 void strbuf_printf(struct strbuf *sb, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The words of TEXT and a newline, in lines of up to WIDTH bytes; INDENT of the
+ * first are there already, and begin the later ones as blanks. */
+void strbuf_wrap(struct strbuf *sb, const char *text, size_t indent,
+                 size_t width);
 
 /* The text, never NULL; owned by SB and valid until the next call on it. */
 const char *strbuf_str(const struct strbuf *sb);

@@ -9,6 +9,16 @@
 #include "vmm/view/expr.h"
 #include "vmm/view/gdb_words.h"
 
+static void help_row(struct strbuf *out, const char *name, const char *args,
+                     const char *summary)
+{
+    if (strlen(args) > 22)
+        strbuf_printf(out, "%-9s %s\n%33s", name, args, "");
+    else
+        strbuf_printf(out, "%-9s %-22s ", name, args);
+    strbuf_wrap(out, summary, 33, 79);
+}
+
 bool command_help(struct command_ctx *ctx, int argc, char **argv,
                   struct strbuf *out)
 {
@@ -22,12 +32,12 @@ bool command_help(struct command_ctx *ctx, int argc, char **argv,
         argv[1] = (char *)(uintptr_t)here;
     for (size_t i = 0; (c = command_nth(i)); i++)
         if (argc < 2 || strcmp(argv[1], c->name) == 0)
-            strbuf_printf(out, "%-9s %-22s %s\n", c->name, c->args, c->summary);
+            help_row(out, c->name, c->args, c->summary);
     if (argc < 2)
         strbuf_puts(out, "views:\n");
     for (size_t i = 0; (v = view_nth(i)); i++)
         if (argc < 2 || strcmp(argv[1], v->name) == 0)
-            strbuf_printf(out, "%-9s %-22s %s\n", v->name, v->args, v->summary);
+            help_row(out, v->name, v->args, v->summary);
     if (argc > 1 && strcmp(argv[1], "expr") == 0)
         expr_help(out);
     if (out->len == 0)

@@ -89,6 +89,16 @@ static void test_unknown_names(void **state)
     assert_null(strstr(strbuf_str(&f->out), "mean"));
 }
 
+static void test_help_fits(void **state)
+{
+    struct fixture *f = *state;
+    const char *line;
+
+    assert_true(run(f, "help"));
+    for (line = strbuf_str(&f->out); *line; line += strcspn(line, "\n") + 1)
+        assert_in_range(strcspn(line, "\n"), 1, 80);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -97,6 +107,7 @@ int main(void)
         TEST(test_type_keeps_spaces),
         TEST(test_save_from_afar),
         TEST(test_unknown_names),
+        TEST(test_help_fits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
