@@ -216,19 +216,27 @@ static void put_fault(const struct view_ctx *ctx, struct doc *doc,
     doc_field(doc, "more", "`explain fault` says which entry is to blame");
 }
 
-/* It runs: where it is just now, and where it last stood. */
-static void put_running(const struct view_ctx *ctx, struct doc *doc,
-                        const struct debug_stop *s)
+/* Where it is just now. */
+static void put_here(const struct view_ctx *ctx, struct doc *doc)
 {
     char where[80];
     struct x86_state st;
 
-    doc_field(doc, "reason", "the guest runs");
     if (vm_get_state(ctx->vm, &st) == 0) {
         symbols_format(ctx->sym, x86_linear_rip(&st), where, sizeof(where));
         doc_field(doc, "at", "%s", where);
     }
     doc_number(doc, "instructions", vm_vcpu(ctx->vm)->icount);
+}
+
+/* It runs: where it is, and where it last stood. */
+static void put_running(const struct view_ctx *ctx, struct doc *doc,
+                        const struct debug_stop *s)
+{
+    char where[80];
+
+    doc_field(doc, "reason", "the guest runs");
+    put_here(ctx, doc);
     if (s->reason == DEBUG_REASON_NONE) {
         doc_field(doc, "last stop", "none: it has not stopped yet");
         return;
@@ -253,6 +261,11 @@ bool view_why(const struct view_ctx *ctx, int argc, char **argv,
     }
     if (debug_is_running(ctx->dbg)) {
         put_running(ctx, doc, s);
+        return true;
+    }
+    if (s->reason == DEBUG_REASON_NONE) {
+        doc_field(doc, "reason", "%s", debug_reason_name(s->reason));
+        put_here(ctx, doc);
         return true;
     }
     symbols_format(ctx->sym, s->linear_rip, where, sizeof(where));
