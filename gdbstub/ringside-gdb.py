@@ -26,6 +26,7 @@ import struct
 import tempfile
 
 import gdb
+from gdb.FrameDecorator import FrameDecorator
 from gdb.unwinder import Unwinder, register_unwinder
 
 # The stub's enum x86_mode (register `mode`): the architecture that fits.
@@ -54,6 +55,11 @@ def define_hook(name, python):
         gdb.execute("show user " + name, to_string=True)
     except gdb.error:                   # the user has none
         gdb.execute("define %s\npython %s\nend" % (name, python))
+
+
+# A program that does not say whose it is would be this host's: gdb would look
+# for Linux's signal frames in it, and complain where code is of 16 bits.
+gdb.execute("set osabi none")
 
 
 class ModeFollower:
@@ -321,6 +327,13 @@ class Unwinder16(Unwinder):
         return unwind
 
 
+class Nameless(FrameDecorator):
+    """Code without a name, as gdb shows it where there are no filters."""
+
+    def function(self):
+        return "??"
+
+
 class NoFrameAtZero:
     """`backtrace` without the frame at 0 that ends those of 16-bit code."""
 
@@ -328,8 +341,9 @@ class NoFrameAtZero:
 
     def filter(self, frames):
         for frame in frames:
-            if frame.address() or not frame.inferior_frame().level():
-                yield frame
+            inner = frame.inferior_frame()
+            if frame.address() or not inner.level():
+                yield frame if inner.name() else Nameless(frame)
 
 
 register_unwinder(None, Unwinder16(), replace=True)
@@ -338,17 +352,11 @@ gdb.frame_filters[NoFrameAtZero.name] = NoFrameAtZero()
 
 # ---- commands --------------------------------------------------------------
 
-class Ringside(gdb.Command):
-    """ringside COMMAND...: a command or view of the monitor's debugger.
-
-The same as `monitor COMMAND`; arguments that begin with $ or & or hold gdb's
-names are evaluated by gdb first, as in `ringside walk &main`."""
-
-    def __init__(self):
-        super().__init__("ringside", gdb.COMMAND_DATA)
-
-    def invoke(self, argument, from_tty):
-        gdb.execute("monitor " + argument, from_tty)
+def monitor(line, from_tty):
+    try:
+        gdb.execute("monitor " + line, from_tty)
+    except gdb.error as e:              # without Python's own words about it
+        raise gdb.GdbError(str(e))
 
 
 def evaluated(word):
@@ -360,6 +368,20 @@ def evaluated(word):
         return hex(int(value) & 0xffffffffffffffff)
     except (gdb.error, ValueError, OverflowError):
         return word
+
+
+class Ringside(gdb.Command):
+    """ringside COMMAND...: a command or view of the monitor's debugger.
+
+The same as `monitor COMMAND`, but words that begin with & are gdb's to
+evaluate, as in `ringside walk &main`.  `ringside help` lists the commands."""
+
+    def __init__(self):
+        super().__init__("ringside", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        monitor(re.sub(r"(?<!\S)&\w\S*", lambda m: evaluated(m[0]),
+                       argument or "help"), from_tty)
 
 
 class View(gdb.Command):
@@ -375,7 +397,7 @@ class View(gdb.Command):
         words = argument.split()
         if self.evaluate and words:
             words[0] = evaluated(words[0])
-        gdb.execute(" ".join(["monitor", self.view] + words), from_tty)
+        monitor(" ".join([self.view] + words), from_tty)
 
 
 for row in (
@@ -480,6 +502,8 @@ Replaces gdb's symbol file; the monitor's own commands learn the names too."""
                          gdb.COMPLETE_FILENAME)
 
     def invoke(self, argument, from_tty):
+        if not argument.strip():
+            raise gdb.GdbError("map-symbols FILE: which System.map?")
         path = os.path.abspath(os.path.expanduser(argument.strip()))
         try:
             symbols = read_map(path)

@@ -321,6 +321,39 @@ def session_libraries():
           run("info breakpoints"))
 
 
+def complaint(command):
+    """What it says as it fails, without gdb's `Python Exception` before it."""
+    try:
+        run(command)
+    except gdb.error as e:
+        return "%s: %s" % (type(e).__name__, e)
+    raise AssertionError(command + " did not fail")
+
+
+def session_words():
+    """The script's commands: gdb's names in them, and what they cannot do."""
+    connect()
+    check("real" in run("ringside regs"))
+    said = run("symbol-file %s/modes.img.elf" % GUESTS)     # in 16-bit code
+    check("warning" not in said, said)
+    at = "%#x" % value("(long) &prot32_inner")
+    check(at in run("ringside walk &prot32_inner"))
+    check(at in run("walk prot32_inner"))
+    run("ringside break &prot32_inner if eax & 1 || 1")
+    check("if eax & 1 || 1" in run("ringside points"))
+    check(run("ringside") == run("monitor help"))
+    run("monitor delete")
+    run("tbreak prot32_inner")
+    run("continue")
+    run("symbol-file")
+    check("in ?? ()" in run("backtrace"), run("backtrace"))
+    check("map-symbols FILE" in complaint("map-symbols"))
+    run("detach")
+    for command in ("walk 0", "ringside walk 0"):
+        check(complaint(command).startswith('error: "monitor" command not'),
+              complaint(command))
+
+
 def session_program():
     """gdb reads the guest's program through the stub, and where it is."""
     connect()

@@ -31,6 +31,7 @@ sessions=(
     "steps16:$dir/modes.img"
     "names:$dir/modes.img"
     "libraries:$dir/modes.img"
+    "words:$dir/modes.img"
 )
 
 # Where a session was that did not come to its end, and what either said last.
