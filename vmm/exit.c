@@ -8,6 +8,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/vm_impl.h"
+#include "vmm/x86/cpuid.h"
 
 typedef enum run_next exit_handler(struct vm *vm, struct vm_exit *e);
 
@@ -113,12 +114,23 @@ static enum run_next on_msr(struct vm *vm, struct vm_exit *e)
     return RUN_AGAIN;
 }
 
+/* What a 64-bit kernel asks first of all; others do for other features. */
+static enum run_next on_cpuid(struct vm *vm, struct vm_exit *e)
+{
+    if (e->u.cpuid.leaf == X86_CPUID_EXTENDED) {
+        vm->asked_64 = true;
+        vm->asked_64_at = vm->vcpu.icount;
+    }
+    return RUN_AGAIN;
+}
+
 /* Kinds without a row are reports: counted, and the guest goes on. */
 static exit_handler *const handlers[VM_EXIT_COUNT] = {
     [VM_EXIT_PIO] = on_pio,     [VM_EXIT_MMIO] = on_mmio,
     [VM_EXIT_HLT] = on_hlt,     [VM_EXIT_TRIPLE_FAULT] = on_triple_fault,
     [VM_EXIT_DEBUG] = on_debug, [VM_EXIT_FAIL] = on_fail,
     [VM_EXIT_RDMSR] = on_msr,   [VM_EXIT_WRMSR] = on_msr,
+    [VM_EXIT_CPUID] = on_cpuid,
 };
 
 static enum run_next tell_observers(struct vm *vm, const struct vm_exit *e,

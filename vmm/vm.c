@@ -504,6 +504,28 @@ static bool may_skip_idle(const struct vm *vm)
     return is_virtual_time(vm) && !vm->cfg.realtime && !vm->cfg.interactive;
 }
 
+/* A hint, no more: a kernel that finds no long mode may say so first, or say
+ * nothing, and halts. */
+static bool wanted_64(const struct vm *vm)
+{
+    const uint64_t soon = 100000; /* instructions; enough to fill a screen */
+
+    return vm->vcpu.ops->bits == 32 && vm->asked_64 &&
+           vm->vcpu.icount - vm->asked_64_at <= soon;
+}
+
+static void stop_halted(struct vm *vm)
+{
+    if (wanted_64(vm))
+        vm_set_stop(vm, VM_STOP_HALTED,
+                    "the guest halted with interrupts off, soon after CPUID "
+                    "80000001h said no 64-bit mode; if that is why, try "
+                    "--accel kvm");
+    else
+        vm_set_stop(vm, VM_STOP_HALTED,
+                    "the guest halted with interrupts off (HLT, IF=0)");
+}
+
 /* HLT: until an interrupt, a timer, the host, or a stop. */
 static void idle(struct vm *vm)
 {
@@ -512,8 +534,7 @@ static void idle(struct vm *vm)
 
     if (!vm->halted_if && !vm->vcpu.nmi &&
         !vm->cfg.accel_options.irqchip_kernel) {
-        vm_set_stop(vm, VM_STOP_HALTED,
-                    "the guest halted with interrupts off (HLT, IF=0)");
+        stop_halted(vm);
         return;
     }
     if (next <= now)

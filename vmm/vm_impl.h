@@ -33,7 +33,9 @@ struct vm {
     const char *reset_by;   /* who asked for a reset; NULL: none */
     char triple_fault[48];  /* the last one, with its place */
     bool told_of_faults;    /* the user knows that they reset the guest */
-    bool refused_64;        /* it asked for long mode, in vain */
+    bool refused_64;        /* it tried to enter long mode, in vain */
+    bool asked_64;          /* it asked CPUID whether there is long mode */
+    uint64_t asked_64_at;   /* ... by the count of instructions */
     struct debug_ctl debug; /* as the debugger wants it */
     struct x86_state entry; /* state the boot loader made */
 

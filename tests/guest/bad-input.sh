@@ -86,6 +86,10 @@ truncate -s 100M "$work/large-initrd"
 boot_sector triple 31c08ed80f011e207ccc # LIDT of zeroes, INT3
 boot_sector long-mode 31c08ed80f011e207c66b9800000c00f3280cc010f30ebfe # EFER.LME
 boot_sector halted faf4                 # CLI, HLT
+# CPUID 80000001h, CLI, HLT; in the second one a million turns before that
+boot_sector asks-64-bit 66b8010000800fa2faf4
+boot_sector asked-64-bit-before 66b8010000800fa266b940420f006649 # MOV $1000000, %ecx
+poke "$work/asked-64-bit-before" 16 75fcfaf4
 boot_sector nowhere eaf0ffffff          # JMP FFFF:FFF0
 boot_sector loop ebfe                   # JMP .
 boot_sector reset b0fee664ebfe          # FEh to port 64h: pulse the reset line
@@ -133,6 +137,8 @@ cases=(
     "jump-past-ram|$TRIPLE_FAULT|[Tt]riple fault|--no-reboot @/elf-jump-nowhere"
     "jump-into-the-void|$TRIPLE_FAULT/$TIMEOUT||--timeout 1 --no-reboot @/nowhere"
     "halted|$HALTED|HLT.*ringside debug|@/halted"
+    "halted-for-64-bits|$HALTED|no 64-bit mode; if that is why, try --accel kvm|@/asks-64-bit"
+    "halted-long-after|$HALTED|HLT.*ringside debug|@/asked-64-bit-before"
     "reset|$RESET|reset|--no-reboot @/reset"
     "resets-for-ever|$TIMEOUT||--timeout 1 @/reset"
     "debug-exit|41||@/exit41"

@@ -56,7 +56,7 @@ static const struct x86_cpuid_row rows[] = {
       { X86_TSC_KHZ, X86_APIC_BUS_KHZ, 0, 0 } },
     { 0x80000000, "last extended leaf",
       { 0x80000008, 0, 0, 0 } },
-    { 0x80000001, "extended features",
+    { X86_CPUID_EXTENDED, "extended features",
       { 0, 0, 0, F_NX } },
     { 0x80000002, "brand string, 1 of 3",
       { CHARS('R', 'i', 'n', 'g'), CHARS('s', 'i', 'd', 'e'),

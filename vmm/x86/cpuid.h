@@ -15,6 +15,7 @@
 #define X86_APIC_BUS_KHZ 1000000u
 
 #define X86_CPUID_HYPERVISOR 0x40000000u /* first hypervisor leaf */
+#define X86_CPUID_EXTENDED   0x80000001u /* EDX[29]: there is long mode */
 
 struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;
