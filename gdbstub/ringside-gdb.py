@@ -57,11 +57,6 @@ def define_hook(name, python):
         gdb.execute("define %s\npython %s\nend" % (name, python))
 
 
-# A program that does not say whose it is would be this host's: gdb would look
-# for Linux's signal frames in it, and complain where code is of 16 bits.
-gdb.execute("set osabi none")
-
-
 class ModeFollower:
     """At each stop: if the mode has changed, the description is read anew."""
 
@@ -127,8 +122,8 @@ class Noticer:
         to ask, or the guest runs."""
         try:
             return int(connection.send_packet("qringside.changes"), 16)
-        except (AttributeError, ValueError, gdb.error):
-            return None
+        except (AttributeError, TypeError, ValueError, gdb.error):
+            return None                 # None: a stub that is not ours
 
     def on_stop(self, _event):
         """Once for each connection, so that the stub knows that we ask."""
@@ -160,7 +155,8 @@ class Libraries:
     """gdb has the files that `monitor symbols` has, where they are.
 
     gdb asks for them as a target's shared libraries, if the target has no ABI
-    that lists them elsewhere: a guest has none at all."""
+    that lists them elsewhere: a guest has none at all.  (This host's, which a
+    program has that does not say, gdb does not have for 16-bit code.)"""
 
     def __init__(self):
         self.known = b""
@@ -173,7 +169,7 @@ class Libraries:
             listed = connection.send_packet("qXfer:libraries:read::0,ffff")
         except (AttributeError, gdb.error):
             return
-        if listed == self.known or not listed.startswith(b"l"):
+        if not listed or listed == self.known or listed[:1] != b"l":
             return
         self.known = listed
         # Of one that has only moved gdb would take no notice.

@@ -330,8 +330,17 @@ def complaint(command):
     raise AssertionError(command + " did not fail")
 
 
+class OtherStub:
+    """A connection to what answers none of the script's packets."""
+
+    def send_packet(self, _packet):
+        return None
+
+
 def session_words():
     """The script's commands: gdb's names in them, and what they cannot do."""
+    check(noticer.ask(OtherStub()) is None)
+    libraries.look(OtherStub())
     connect()
     check("real" in run("ringside regs"))
     said = run("symbol-file %s/modes.img.elf" % GUESTS)     # in 16-bit code
