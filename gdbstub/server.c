@@ -212,23 +212,6 @@ static int run_interrupt(struct debug *d, void *arg)
     return 0;
 }
 
-static void on_stop(void *opaque, const struct debug_stop *stop)
-{
-    struct gdb_server *g = opaque;
-
-    bool heard = !has_given_up(g) || g->session.held.len;
-
-    gdb_vm_forget(g->vm);
-    atomic_store(&g->patience_ns, 0);
-    if (!gdb_session_awaits_stop(&g->session))
-        gdb_vm_count_change(g->vm);
-    if (gdb_session_stopped(&g->session))
-        (heard ? send_packet : keep_packet)(g, strbuf_str(&g->session.body),
-                                            g->session.body.len);
-    if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
-        debug_server_quit(g->srv);
-}
-
 /* A guest that prints faster than the client reads waits for it, a second at
  * most. */
 static void throttle(struct gdb_server *g)
@@ -270,6 +253,62 @@ static void on_print(void *opaque, const char *text, size_t len)
     send_packet(g, body.text, body.len);
     strbuf_fini(&body);
     throttle(g);
+}
+
+static void print_line(struct gdb_server *g, const char *text)
+{
+    struct strbuf line;
+
+    strbuf_init(&line);
+    strbuf_printf(&line, "%s\n", text);
+    on_print(g, line.text, line.len);
+    strbuf_fini(&line);
+}
+
+/* Did it stop for what gdb has not asked for?  By its stop reply it learns of a
+ * signal at most. */
+static bool is_news(const struct gdb_server *g, const struct debug_stop *stop)
+{
+    struct gdb_stop told;
+
+    if (!gdb_session_awaits_stop(&g->session))
+        return false;
+    g->session.target.ops->last_stop(g->session.target.opaque, &told);
+    switch (stop->reason) {
+    case DEBUG_REASON_BREAKPOINT:
+    case DEBUG_REASON_WATCHPOINT:
+        return told.reason == GDB_REASON_NONE;
+    case DEBUG_REASON_CATCH:
+    case DEBUG_REASON_CHECK:
+    case DEBUG_REASON_MODE:
+    case DEBUG_REASON_TRIPLE_FAULT:
+        return true;
+    case DEBUG_REASON_ENDED:
+    case DEBUG_REASON_INTERRUPT:
+    case DEBUG_REASON_NONE:
+    case DEBUG_REASON_STEP:
+        break;
+    }
+    return false;
+}
+
+static void on_stop(void *opaque, const struct debug_stop *stop)
+{
+    struct gdb_server *g = opaque;
+
+    bool heard = !has_given_up(g) || g->session.held.len;
+
+    gdb_vm_forget(g->vm);
+    atomic_store(&g->patience_ns, 0);
+    if (heard && is_news(g, stop))
+        print_line(g, stop->text);
+    if (!gdb_session_awaits_stop(&g->session))
+        gdb_vm_count_change(g->vm);
+    if (gdb_session_stopped(&g->session))
+        (heard ? send_packet : keep_packet)(g, strbuf_str(&g->session.body),
+                                            g->session.body.len);
+    if (stop->reason == DEBUG_REASON_ENDED && !g->session.extended)
+        debug_server_quit(g->srv);
 }
 
 static int begin_session(struct debug *d, void *arg)

@@ -129,6 +129,7 @@ def test_end():
 def test_triple_fault():
     with Guest(PROT, "-S") as g:
         g.to("loop")
+        assert g.c.console == ""        # gdb has words for its own stops
         assert g.c.ask("P%x=00000000" % g.number("idtr_limit")) == "OK"
         assert g.c.ask("M%x,2:0f0b" % SYMBOLS["touch"]) == "OK"
         reply = g.c.run("vCont;c")
@@ -137,6 +138,7 @@ def test_triple_fault():
             assert reply.startswith("T04"), reply
             assert g.pc() == SYMBOLS["touch"]
             assert "#UD" in g.c.monitor("why")
+            assert "triple fault" in g.c.console, g.c.console
             assert g.reg(g.number("vector")) == 6
         else:
             assert reply.startswith("T0b"), reply
@@ -300,6 +302,7 @@ def test_catch_mode():
             assert g.c.run("vCont;c").startswith("T05")
             said = g.c.monitor("why")
             assert want in said, said
+            assert want in g.c.console  # gdb's user need not ask
         # To one mode only, and with changes of the CPL.
         assert "catchpoint" in g.c.monitor("delete") + g.c.monitor(
             "catch mode prot32")
