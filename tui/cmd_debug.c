@@ -27,7 +27,10 @@ int opt_repl(struct cli *cli, char *text)
 
 int opt_symbols(struct cli *cli, char *text)
 {
-    cli->symbols = text;
+    if (cli->symbol_files == ARRAY_SIZE(cli->symbols))
+        return cli_error(cli, "--symbols: %zu files at most",
+                         ARRAY_SIZE(cli->symbols));
+    cli->symbols[cli->symbol_files++] = text;
     return 0;
 }
 
@@ -106,14 +109,20 @@ struct session {
  * file. */
 static int load_symbols(struct session *s, const struct cli *cli)
 {
-    const char *path = cli->symbols ? cli->symbols : cli->vm.guest;
+    if (!cli->symbol_files && cli->vm.guest)
+        (void)symbols_load(&s->ctx.sym, cli->vm.guest);
+    for (unsigned i = 0; i < cli->symbol_files; i++) {
+        struct symbols *more;
 
-    if (!path || symbols_load(&s->ctx.sym, path) == 0 || !cli->symbols)
-        return 0;
-    log_error("%s is neither an ELF file with symbols nor a list as "
-              "System.map is",
-              path);
-    return EXIT_STATUS_SETUP;
+        if (symbols_load(&more, cli->symbols[i])) {
+            log_error("%s is neither an ELF file with symbols nor a list as "
+                      "System.map is",
+                      cli->symbols[i]);
+            return EXIT_STATUS_SETUP;
+        }
+        s->ctx.sym = symbols_add(s->ctx.sym, more);
+    }
+    return 0;
 }
 
 /* A line of the command language before anybody types; what it says is an

@@ -33,8 +33,9 @@ struct cli {
     bool repl;
     const char *keys, *record;   /* paths, or NULL */
     unsigned screen_w, screen_h; /* 0: 80x24 */
-    const char *symbols;         /* path, or NULL: the guest */
-    const char *check[8];        /* names of runtime checks */
+    const char *symbols[8];      /* paths; none: the guest */
+    unsigned symbol_files;
+    const char *check[8]; /* names of runtime checks */
     unsigned checks;
     const char *layout, *theme; /* path and name, or NULL */
     bool ascii;

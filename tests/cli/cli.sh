@@ -48,6 +48,15 @@ doctor_json() {
         python3 -m json.tool "$work/doctor.json"
 }
 
+# A second file of names beside the guest's own: this host's program will do.
+two_symbol_files() {
+    printf 'symbols\nprint kernel_main\n' |
+        "$ringside" debug --repl --accel bt --symbols "$teach" \
+            --symbols "$ringside" "$teach" >"$work/out" &&
+        [ "$(grep -c ' symbols from /' "$work/out")" -eq 2 ] &&
+        grep -q '0xc.* kernel_main' "$work/out"
+}
+
 stats_text() {
     ringlet --stats && no_line_over_80 "$work/out" &&
         grep -q '^port I/O ' "$work/out"
@@ -178,6 +187,7 @@ help_fits() {
 
 check doctor-text doctor_text
 command -v python3 >/dev/null && check doctor-json doctor_json
+check two-symbol-files two_symbol_files
 check stats-text stats_text
 check stats-json stats_json
 check no-color no_color
