@@ -135,6 +135,7 @@ class Noticer:
         changes = self.ask(connection)
         if connection is not self.connection:
             self.connection, self.seen = connection, 0
+            libraries.known = b""
             if changes is not None:
                 libraries.look(connection)
         if changes in (None, self.seen):
@@ -178,8 +179,9 @@ class Libraries:
         for path in re.findall('name="(.*?)"', listed.decode()):
             path = html.unescape(path)
             if path not in have:
-                gdb.execute("sharedlibrary %s$" % re.escape(path),
-                            to_string=True)
+                # gdb takes a regular expression, of a kind of its own.
+                name = re.sub(r"[^a-zA-Z0-9_/]", ".*", path)
+                gdb.execute("sharedlibrary %s$" % name, to_string=True)
 
 
 libraries = Libraries()
