@@ -86,6 +86,9 @@ enum x86_sreg {
 #define X86_CR4_OSXMMEXCPT BIT(10)
 #define X86_CR4_UMIP       BIT(11)
 #define X86_CR4_LA57       BIT(12)
+#define X86_CR4_FSGSBASE   BIT(16)
+#define X86_CR4_PCIDE      BIT(17)
+#define X86_CR4_OSXSAVE    BIT(18)
 #define X86_CR4_SMEP       BIT(20)
 #define X86_CR4_SMAP       BIT(21)
 #define X86_EFER_SCE BIT(0)
@@ -106,6 +109,8 @@ enum x86_sreg {
 #define X86_MSR_LSTAR        0xc0000082u
 #define X86_MSR_CSTAR        0xc0000083u
 #define X86_MSR_SFMASK       0xc0000084u
+#define X86_MSR_FS_BASE      0xc0000100u
+#define X86_MSR_GS_BASE      0xc0000101u
 #define X86_MSR_KERNEL_GS    0xc0000102u
 
 /* Exception vectors, SDM vol. 3A 6.3.1 */

@@ -51,6 +51,11 @@ struct emu_hooks {
      */
     bool (*translate)(void *opaque, uint32_t gla, enum emu_right right,
                       bool user, uint64_t *gpa);
+    /*
+     * Does the owner keep the device at a guest-physical address, or PORT?  An
+     * instruction that gets there is left to it: EMU_UNSUPPORTED.  May be NULL.
+     */
+    bool (*keeps)(void *opaque, uint64_t addr, bool port);
 };
 
 #define EMU_TLB_SIZE 1024u /* direct mapped, by linear page number */
@@ -80,6 +85,8 @@ struct emu {
     uint64_t next_rip; /* of the following instruction, wrapped */
     bool branched;     /* the handler wrote st->rip itself */
     bool restart;      /* the handler wants the same instruction again */
+    bool may_leave;    /* hooks.keeps is asked: not of deliveries */
+    bool left;         /* ... and said yes: the handler returned false */
 
     /* What emu_raise() said. */
     struct x86_event fault;
@@ -98,10 +105,21 @@ struct emu {
      * calls sys_set_tsc().
      */
     uint64_t tsc_offset;
-    bool amd; /* the guest's processor knows SYSCALL in compatibility mode */
+    /*
+     * What kind of processor the guest has; emu_init() fills in that of
+     * vmm/x86/cpuid.c.
+     */
+    bool amd; /* AMD's long mode: SYSCALL, not SYSENTER, and so on */
     /* FCS and FDS are always 0 (CPUID.(7,0):EBX[13]): the owner's state has no
      * room for them. */
     bool no_fcs;
+    unsigned phys_bits; /* of a physical address: CR3 of long mode */
+    uint64_t cr4_valid; /* bits of CR4 that can be set */
+    /*
+     * The owner executes what depends on the kind of processor: CPUID, MSRs,
+     * time stamps, and what the processor of vmm/x86/cpuid.c does not know.
+     */
+    bool defers;
 
     struct x86_paging paging; /* valid until emu_state_changed() */
     bool watching;            /* accesses are looked at one by one */
@@ -116,10 +134,15 @@ struct emu {
 };
 
 enum emu_result {
-    EMU_DONE,        /* retired: state advanced by one instruction */
-    EMU_FAULT,       /* emu->fault says what; guest registers unchanged */
-    EMU_HALT,        /* HLT retired: st->activity is X86_HALTED */
-    EMU_UNSUPPORTED, /* long mode, and none of emu_long.def: nothing is done */
+    EMU_DONE,  /* retired: state advanced by one instruction */
+    EMU_FAULT, /* emu->fault says what; guest registers unchanged */
+    EMU_HALT,  /* HLT retired: st->activity is X86_HALTED */
+    /*
+     * The owner has to execute it; see emu->defers, emu_long.def and
+     * hooks.keeps.  Nothing is done, and it raises none of the faults that can
+     * be foreseen (emu_guard.c).
+     */
+    EMU_UNSUPPORTED,
 };
 
 /* ST is borrowed for emu's life.  0 or -errno, logged. */
@@ -180,6 +203,8 @@ void emu_fpu_put_data(struct x86_state *st, uint64_t fdp, uint16_t fds);
 /* Each returns false, so that a caller can `return emu_raise(...)`. */
 bool emu_raise(struct emu *emu, enum x86_vector vector); /* error 0 if it has */
 bool emu_raise_err(struct emu *emu, enum x86_vector vector, uint32_t error);
+/* True: the owner keeps that device, and the handler is to return false. */
+bool emu_leaves(struct emu *emu, uint64_t addr, bool port);
 
 /*
  * SIZE bytes at SEG:OFF (OFF as computed, not yet wrapped), checking type,
@@ -193,9 +218,24 @@ MUST_CHECK bool emu_write(struct emu *emu, enum x86_sreg seg, uint32_t off,
 /* 64-bit offsets too. */
 MUST_CHECK bool emu_read64(struct emu *emu, enum x86_sreg seg, uint64_t off,
                            void *buf, unsigned size);
+MUST_CHECK bool emu_write64(struct emu *emu, enum x86_sreg seg, uint64_t off,
+                            const void *buf, unsigned size);
 /* Faults exactly where emu_write would, and writes nothing. */
 MUST_CHECK bool emu_probe_write(struct emu *emu, enum x86_sreg seg,
                                 uint32_t off, unsigned size);
+MUST_CHECK bool emu_probe_write64(struct emu *emu, enum x86_sreg seg,
+                                  uint64_t off, unsigned size);
+/*
+ * Where SEG:OFF lies.  False: it may not be accessed so; *GLA is filled in all
+ * the same.
+ */
+bool emu_linear_quiet(const struct emu *emu, enum x86_sreg seg, uint64_t off,
+                      unsigned size, enum emu_right right, uint64_t *gla);
+
+static inline bool emu_is_long64(const struct x86_state *st)
+{
+    return (st->efer & X86_EFER_LMA) && (st->seg[X86_CS].attr & X86_SEG_L);
+}
 
 /*
  * The last offset in SEG that may be accessed so, all below it too; false:
@@ -218,6 +258,7 @@ MUST_CHECK bool emu_write_linear(struct emu *emu, uint64_t gla, const void *buf,
 
 /* Effective address (offset) of the memory operand OP, wrapped to 16 or 32. */
 uint32_t emu_ea(const struct emu *emu, const ZydisDecodedOperand *op);
+uint64_t emu_ea64(const struct emu *emu, const ZydisDecodedOperand *op);
 
 /* An operand's value: register, memory or immediate, zero-extended. */
 MUST_CHECK bool emu_get(struct emu *emu, const ZydisDecodedOperand *op,

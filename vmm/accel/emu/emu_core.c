@@ -33,6 +33,8 @@ int emu_init(struct emu *emu, struct vcpu *vcpu, struct x86_state *st,
     memset(emu, 0, sizeof(*emu));
     emu->vcpu = vcpu;
     emu->st = st;
+    emu->phys_bits = 36;
+    emu->cr4_valid = EMU_CR4_VALID;
     if (hooks)
         emu->hooks = *hooks;
     for (unsigned i = 0; i < 3; i++)
@@ -72,6 +74,15 @@ bool emu_raise(struct emu *emu, enum x86_vector vector)
     return emu_raise_err(emu, vector, 0);
 }
 
+bool emu_leaves(struct emu *emu, uint64_t addr, bool port)
+{
+    if (!emu->may_leave || !emu->hooks.keeps ||
+        !emu->hooks.keeps(emu->hooks.opaque, addr, port))
+        return false;
+    emu->left = true;
+    return true;
+}
+
 /* ---- execution --------------------------------------------------------- */
 
 static void begin(struct emu *emu)
@@ -86,6 +97,8 @@ static void begin(struct emu *emu)
     emu->trap_dr6 = 0;
     emu->branched = false;
     emu->restart = false;
+    emu->left = false;
+    emu->may_leave = true;
 }
 
 static enum emu_result finish(struct emu *emu)
@@ -97,26 +110,52 @@ static enum emu_result finish(struct emu *emu)
     return st->activity == X86_ACTIVE ? EMU_DONE : EMU_HALT;
 }
 
-enum emu_result emu_execute(struct emu *emu)
+/* What did not get done: raised, or the owner's. */
+static enum emu_result give_up(struct emu *emu)
+{
+    emu->may_leave = false;
+    return emu->left ? EMU_UNSUPPORTED : EMU_FAULT;
+}
+
+static enum emu_result leave(struct emu *emu)
+{
+    emu->left = emu_guard(emu);
+    return give_up(emu);
+}
+
+static enum emu_result handle(struct emu *emu, emu_handler *handler)
 {
     struct x86_state *st = emu->st;
     uint64_t rf = st->rflags & X86_EFLAGS_RF;
-    const struct emu_entry *entry;
-    bool done;
+    bool sti = st->sti_shadow, movss = st->movss_shadow, done;
 
-    begin(emu);
-    if (!emu_fetch(emu))
-        return EMU_FAULT;
-    entry = emu->native->cur;
-    if (!entry->handler)
-        return EMU_UNSUPPORTED;
-    if (entry->fpu && !emu_fpu_check(emu, entry->fpu))
-        return EMU_FAULT;
     /* IRET sets RF anew; STI and MOV SS set the shadows anew. */
     st->rflags &= ~(uint64_t)X86_EFLAGS_RF;
     st->sti_shadow = st->movss_shadow = false;
-    done = entry->handler(emu);
+    done = handler(emu);
+    emu->may_leave = false;
     if (!done || emu->restart)
         st->rflags |= rf;
-    return done ? finish(emu) : EMU_FAULT;
+    if (done)
+        return finish(emu);
+    if (emu->left) {
+        st->sti_shadow = sti;
+        st->movss_shadow = movss;
+    }
+    return give_up(emu);
+}
+
+enum emu_result emu_execute(struct emu *emu)
+{
+    const struct emu_entry *entry;
+
+    begin(emu);
+    if (!emu_fetch(emu))
+        return give_up(emu);
+    entry = emu->native->cur;
+    if (entry->fpu && !emu_fpu_check(emu, entry->fpu))
+        return give_up(emu);
+    if (!entry->handler || (emu->defers && entry->of_the_kind))
+        return leave(emu);
+    return handle(emu, entry->handler);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/accel/emu/emu_internal.h"
+#include "vmm/accel/emu/sys.h"
 
 #define MAX_LEN 15u
 
@@ -128,30 +129,33 @@ static bool is_scalar_sse(ZydisMnemonic mnemonic)
     return mnemonic == ZYDIS_MNEMONIC_MOVSD || mnemonic == ZYDIS_MNEMONIC_CMPSD;
 }
 
-/* Far branches and system registers: in long mode they are KVM's. */
-static bool is_far_or_system(const struct emu_entry *entry)
+/* Of long mode: far branches; NULL: it is none. */
+static emu_handler *far_handler(const struct emu_entry *entry)
 {
-    ZydisMnemonic mnemonic = entry->insn.mnemonic;
-    bool branch = mnemonic == ZYDIS_MNEMONIC_CALL ||
-                  mnemonic == ZYDIS_MNEMONIC_JMP ||
-                  mnemonic == ZYDIS_MNEMONIC_RET;
-
-    if (branch)
-        return entry->insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
-    for (unsigned i = 0; i < entry->insn.operand_count_visible; i++)
-        if (is_system_register(&entry->op[i]))
-            return true;
-    return false;
+    if (entry->insn.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR)
+        return NULL;
+    switch (entry->insn.mnemonic) {
+    case ZYDIS_MNEMONIC_CALL:
+        return sys_long_call_far;
+    case ZYDIS_MNEMONIC_JMP:
+        return sys_long_jmp_far;
+    case ZYDIS_MNEMONIC_RET:
+        return sys_long_ret_far;
+    default:
+        return NULL;
+    }
 }
 
 /* NULL: KVM has to do it. */
 static emu_handler *handler_of_64(struct emu_entry *entry)
 {
     ZydisMnemonic mnemonic = entry->insn.mnemonic;
-    emu_handler *handler = emu_long_handler(mnemonic, false);
+    emu_handler *handler = far_handler(entry);
 
-    if (is_far_or_system(entry))
-        return NULL;
+    if (is_system_move(entry))
+        return sys_mov;
+    if (!handler)
+        handler = emu_long_handler(mnemonic, false);
     if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
         return string_handler(mnemonic);
     if (handler)
@@ -167,7 +171,11 @@ static emu_handler *handler_of_compat(struct emu_entry *entry)
 {
     ZydisMnemonic mnemonic = entry->insn.mnemonic;
 
-    if (!emu_isa_has(&entry->insn) || is_far_or_system(entry))
+    if (is_system_move(entry))
+        return sys_mov;
+    if (far_handler(entry))
+        return far_handler(entry);
+    if (!emu_isa_has(&entry->insn))
         return NULL;
     if (entry->insn.meta.category == ZYDIS_CATEGORY_STRINGOP)
         return string_handler(mnemonic);
@@ -211,6 +219,7 @@ static void fill(struct emu_entry *entry, const struct window *w, unsigned bits,
         entry->op[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
     entry->fpu = (uint8_t)emu_fpu_rules(&entry->insn, entry->op);
     entry->fop = (int16_t)emu_fpu_opcode(&entry->insn);
+    entry->of_the_kind = emu_isa_is_of_the_kind(&entry->insn);
     entry->handler = bits == 64 ? handler_of_64(entry)
                      : compat   ? handler_of_compat(entry)
                                 : handler_of(entry);

@@ -26,6 +26,7 @@
 #define FXSAVE_ST    32
 #define FXSAVE_XMM   160
 #define FXSAVE_END32 288 /* XMM8 and up exist in 64-bit mode only */
+#define FXSAVE_END64 416
 #define MXCSR_MASK   0xffffu
 #define FSW_ES_B     0x8080u
 #define EXCEPTIONS   0x3fu
@@ -123,6 +124,8 @@ unsigned emu_fpu_rules(const ZydisDecodedInstruction *insn,
     case ZYDIS_MNEMONIC_FSETPM287_NOP:
     case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_FXRSTOR64:
         return EMU_FPU_X87;
     case ZYDIS_MNEMONIC_LDMXCSR:
     case ZYDIS_MNEMONIC_STMXCSR:
@@ -469,30 +472,67 @@ bool emu_do_frstor(struct emu *emu)
 
 /* ---- FXSAVE ------------------------------------------------------------ */
 
+#define EFER_FFXSR BIT(14) /* AMD: ring 0 leaves the XMM registers out */
+
 static bool fxsave_aligned(struct emu *emu)
 {
-    if (emu_ea(emu, &emu->op[0]) & 15)
+    if (emu_ea64(emu, &emu->op[0]) & 15)
         return emu_raise(emu, X86_GP);
     return true;
 }
 
+/* How much of the image is saved and restored. */
+static unsigned fxsave_end(const struct emu *emu)
+{
+    const struct x86_state *st = emu->st;
+
+    if (!emu_is_long64(st))
+        return FXSAVE_END32;
+    return (st->efer & EFER_FFXSR) && x86_cpl(st) == 0 ? FXSAVE_XMM
+                                                       : FXSAVE_END64;
+}
+
+/* The bits of MXCSR: KVM tells them with the state, as the processor does. */
+static uint32_t mxcsr_mask(const struct x86_state *st)
+{
+    uint32_t mask;
+
+    memcpy(&mask, st->fxsave + FXSAVE_MASK, 4);
+    return emu_is_long64(st) && mask ? mask : MXCSR_MASK;
+}
+
+/* Without REX.W, FIP and FDP have 32 bits; FCS and FDS are above, if at all. */
+static void fxsave_pointers(const struct emu *emu, uint8_t *image)
+{
+    bool selectors = !emu->no_fcs && !emu_is_long64(emu->st);
+    unsigned first = selectors ? 6 : 4; /* byte that is reserved, or 0 */
+
+    image[5] = 0;
+    if (emu->insn->operand_width == 64)
+        return;
+    memset(image + FXSAVE_FIP + first, 0, 8 - first);
+    memset(image + FXSAVE_FDP + first, 0, 8 - first);
+}
+
 bool emu_do_fxsave(struct emu *emu)
 {
-    const uint32_t mask = MXCSR_MASK;
-    uint8_t image[FXSAVE_END32];
+    const uint32_t mask = mxcsr_mask(emu->st);
+    uint8_t image[FXSAVE_END64];
 
-    if (!fxsave_aligned(emu) || !emu_probe_write(emu, emu_op_seg(&emu->op[0]),
-                                                 emu_ea(emu, &emu->op[0]), 512))
+    if (!fxsave_aligned(emu) ||
+        !emu_probe_write64(emu, emu_op_seg(&emu->op[0]),
+                           emu_ea64(emu, &emu->op[0]), 512))
         return false;
     memcpy(image, emu->st->fxsave, sizeof(image));
-    image[5] = 0;
+    fxsave_pointers(emu, image);
     memcpy(image + FXSAVE_MASK, &mask, 4);
-    return operand_write(emu, image, sizeof(image));
+    return operand_write(emu, image, fxsave_end(emu));
 }
 
 bool emu_do_fxrstor(struct emu *emu)
 {
     struct x86_state *st = emu->st;
+    unsigned end = fxsave_end(emu);
     uint8_t image[512];
     uint32_t mxcsr;
     uint16_t fcw, fsw, fop;
@@ -500,21 +540,18 @@ bool emu_do_fxrstor(struct emu *emu)
     if (!fxsave_aligned(emu) || !operand_read(emu, image, sizeof(image)))
         return false;
     memcpy(&mxcsr, image + FXSAVE_MXCSR, 4);
-    if (mxcsr & ~MXCSR_MASK)
+    if (mxcsr & ~mxcsr_mask(st))
         return emu_raise(emu, X86_GP);
     memcpy(&fcw, image + FXSAVE_FCW, 2);
     memcpy(&fsw, image + FXSAVE_FSW, 2);
     memcpy(&fop, image + FXSAVE_FOP, 2);
-    image[5] = 0;
-    memset(image + FXSAVE_FIP + 6, 0, 2); /* reserved */
-    memset(image + FXSAVE_FDP + 6, 0, 2);
+    fxsave_pointers(emu, image);
     memcpy(st->fxsave, image, FXSAVE_MXCSR + 4);
     control_put(st, fcw, fsw);
     put16(st, FXSAVE_FOP, fop & FOP_MASK);
     for (unsigned i = 0; i < 8; i++)
         memcpy(st->fxsave + st_offset(i), image + st_offset(i), 10);
-    memcpy(st->fxsave + FXSAVE_XMM, image + FXSAVE_XMM,
-           FXSAVE_END32 - FXSAVE_XMM);
+    memcpy(st->fxsave + FXSAVE_XMM, image + FXSAVE_XMM, end - FXSAVE_XMM);
     return true;
 }
 

@@ -35,6 +35,7 @@ struct emu_entry {
     int16_t fop;          /* emu_fpu_opcode() */
     bool compat;          /* 16 or 32 bits, but in long mode */
     bool repeats;         /* a string instruction: counts iterations itself */
+    bool of_the_kind;     /* emu->defers is about it */
     emu_handler *handler; /* NULL: not supported */
     /* Of native instructions: */
     bool emitted;
@@ -82,8 +83,21 @@ int emu_thunk64_fpu(struct emu_native_ctx *ctx, const void *code);
 void emu_thunk_abort(void);
 void emu_thunk_abort_fpu(void);
 
+/* ---- emu_guard.c ------------------------------------------------------ */
+/*
+ * For an instruction that the owner executes: raises what it would raise, as
+ * far as that can be said without executing it, and tells who watches what
+ * memory it accesses.  True: it may go on.
+ */
+MUST_CHECK bool emu_guard(struct emu *emu);
+
 /* ---- emu_isa.c -------------------------------------------------------- */
 /* emu_isa_has() is in emu.h: the translator asks it too. */
+/*
+ * Does it ask what kind of processor this is, or choose among what that kind
+ * has: CPUID, MSRs, time stamps, and what emu_isa_has() does not know?
+ */
+bool emu_isa_is_of_the_kind(const ZydisDecodedInstruction *insn);
 /* x87, MMX, SSE: prefix 66 is part of the opcode. */
 bool emu_isa_is_vector(ZydisISAExt ext);
 
@@ -106,11 +120,6 @@ bool emu_fpu_store_suppressed(const struct x86_state *st, unsigned rules);
 MUST_CHECK bool emu_fetch(struct emu *emu);
 
 /* ---- emu_mem.c -------------------------------------------------------- */
-static inline bool emu_is_long64(const struct x86_state *st)
-{
-    return (st->efer & X86_EFER_LMA) && (st->seg[X86_CS].attr & X86_SEG_L);
-}
-
 static inline bool emu_is_protected(const struct x86_state *st)
 {
     return (st->cr0 & X86_CR0_PE) && !(st->rflags & X86_EFLAGS_VM);
@@ -119,9 +128,6 @@ static inline bool emu_is_protected(const struct x86_state *st)
 /* Checks SEG:OFF for SIZE bytes; the linear address. */
 MUST_CHECK bool emu_linear(struct emu *emu, enum x86_sreg seg, uint64_t off,
                            unsigned size, enum emu_right right, uint64_t *gla);
-/* As linear, without an exception. */
-bool emu_linear_quiet(const struct emu *emu, enum x86_sreg seg, uint64_t off,
-                      unsigned size, enum emu_right right, uint64_t *gla);
 /* The translation of the page of GLA, with RIGHT committed; NULL: #PF. */
 struct emu_tlb_entry *emu_tlb_get(struct emu *emu, uint64_t gla,
                                   enum emu_right right, bool user);
@@ -133,12 +139,12 @@ void emu_ram_written(struct emu *emu, const uint8_t *hva, uint64_t gpa,
                      unsigned len);
 #define EMU_ROM 8u /* in emu_tlb_entry.rights: writes are dropped */
 
-/* 64-bit offsets too. */
-MUST_CHECK bool emu_write64(struct emu *emu, enum x86_sreg seg, uint64_t off,
-                            const void *buf, unsigned size);
-MUST_CHECK bool emu_probe_write64(struct emu *emu, enum x86_sreg seg,
-                                  uint64_t off, unsigned size);
-uint64_t emu_ea64(const struct emu *emu, const ZydisDecodedOperand *op);
+/*
+ * Everything of an access but the access itself: its faults, and what is told
+ * to who watches.  RIGHT: read or write.
+ */
+MUST_CHECK bool emu_touch(struct emu *emu, enum x86_sreg seg, uint64_t off,
+                          unsigned size, enum emu_right right);
 
 /* ---- emu_flow.c ------------------------------------------------------- */
 /*

@@ -79,3 +79,17 @@ bool emu_isa_has(const ZydisDecodedInstruction *insn)
         return known64(insn->meta.isa_ext);
     return known[insn->meta.isa_set];
 }
+
+bool emu_isa_is_of_the_kind(const ZydisDecodedInstruction *insn)
+{
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_CPUID:
+    case ZYDIS_MNEMONIC_RDMSR:
+    case ZYDIS_MNEMONIC_WRMSR:
+    case ZYDIS_MNEMONIC_RDTSC:
+    case ZYDIS_MNEMONIC_RDPMC:
+        return true;
+    default:
+        return !emu_isa_has(insn);
+    }
+}

@@ -46,6 +46,18 @@ bool emu_long_push(struct emu *emu)
     return emu_get(emu, &emu->op[0], &value) && push(emu, value, width(emu));
 }
 
+/* FS and GS can be popped. */
+static bool pop_to(struct emu *emu, const ZydisDecodedOperand *op,
+                   uint64_t value)
+{
+    if (op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        op->reg.value < ZYDIS_REGISTER_ES || op->reg.value > ZYDIS_REGISTER_GS)
+        return emu_put(emu, op, value);
+    return sys_load_segment(emu,
+                            (enum x86_sreg)(op->reg.value - ZYDIS_REGISTER_ES),
+                            (uint16_t)value);
+}
+
 /* The operand's address and POP RSP come after the increment. */
 bool emu_long_pop(struct emu *emu)
 {
@@ -54,7 +66,7 @@ bool emu_long_pop(struct emu *emu)
     if (!peek(emu, old, &value, width(emu)))
         return false;
     *rsp = old + width(emu);
-    if (emu_put(emu, &emu->op[0], value))
+    if (pop_to(emu, &emu->op[0], value))
         return true;
     *rsp = old;
     return false;

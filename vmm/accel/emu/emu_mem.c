@@ -194,6 +194,8 @@ static struct emu_tlb_entry *tlb_fill(struct emu *emu, uint64_t gla,
         return NULL;
     tag = tlb_tag(emu, gla, user);
     slot = mem_find(emu->vcpu->mem, gpa);
+    if (!slot && emu_leaves(emu, gpa, false))
+        return NULL;
     if (e->tag != tag || e->gpa != gpa)
         *e = (struct emu_tlb_entry){.tag = tag, .gpa = gpa};
     e->rights |= (uint8_t)right;
@@ -445,6 +447,23 @@ bool emu_probe_write64(struct emu *emu, enum x86_sreg seg, uint64_t off,
     if (emu->watching && !watch(emu, gla, size))
         return false;
     return span_map(emu, &sp, gla, size, EMU_WRITE, is_user(emu));
+}
+
+bool emu_touch(struct emu *emu, enum x86_sreg seg, uint64_t off, unsigned size,
+               enum emu_right right)
+{
+    struct span sp;
+    uint64_t gla;
+
+    if (!emu_linear(emu, seg, off, size, right, &gla))
+        return false;
+    if (emu->watching && !watch(emu, gla, size))
+        return false;
+    if (!span_map(emu, &sp, gla, size, right, is_user(emu)))
+        return false;
+    if (emu->watching)
+        watched(emu, gla, size, right == EMU_WRITE);
+    return true;
 }
 
 bool emu_read(struct emu *emu, enum x86_sreg seg, uint32_t off, void *buf,

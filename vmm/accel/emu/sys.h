@@ -124,6 +124,9 @@ MUST_CHECK bool sys_desc_get(struct emu *emu, uint16_t selector,
 /* The same from the GDT alone: a selector of the LDT faults as well. */
 MUST_CHECK bool sys_desc_get_global(struct emu *emu, uint16_t selector,
                                     enum x86_vector vector, struct sys_desc *d);
+/* The upper half of D, which has 16 bytes; #GP(selector) outside the table. */
+MUST_CHECK bool sys_desc_upper(struct emu *emu, uint16_t selector,
+                               const struct sys_desc *d, uint32_t upper[2]);
 /* Sets the accessed bit of a code or data descriptor in memory. */
 MUST_CHECK bool sys_desc_touch(struct emu *emu, struct sys_desc *d);
 /* Sets or clears the busy bit of a TSS descriptor in memory. */
@@ -228,13 +231,42 @@ uint32_t sys_pushed_flags(const struct emu *emu, const struct x86_event *ev);
 /* One attempt to deliver EV through a 64-bit gate. */
 MUST_CHECK bool sys_long_deliver(struct emu *emu, const struct x86_event *ev);
 
+/* The stack pointer of TSS: that of IST, if it is not 0, else that of CPL. */
+MUST_CHECK bool sys_long_tss_stack(struct emu *emu, unsigned ist, unsigned cpl,
+                                   uint64_t *rsp);
+/* Which bits of RSP are the stack pointer. */
+uint64_t sys_long_sp_mask(const struct emu *emu);
+/* N values of SIZE bytes from the stack at FROM; RSP stays. */
+MUST_CHECK bool sys_long_pop(struct emu *emu, uint64_t from, uint64_t *value,
+                             unsigned n, unsigned size);
+/* IRET and RET to the code of CS: its stack segment, and where it begins. */
+MUST_CHECK bool sys_long_return_ss(struct emu *emu, uint16_t selector,
+                                   const struct x86_seg *cs,
+                                   struct x86_seg *ss);
+MUST_CHECK bool sys_long_check_rip(struct emu *emu, const struct x86_seg *cs,
+                                   uint64_t rip);
+void sys_long_set_rsp(struct emu *emu, const struct x86_seg *cs,
+                      uint64_t value);
+/* sys_drop_segments(), as long mode does it. */
+void sys_long_drop_segments(struct emu *emu, unsigned cpl);
+/* Null as a stack segment, with the CPL that is kept in it. */
+struct x86_seg sys_null_ss(unsigned cpl);
+/*
+ * Bytes of a far pointer's offset: 2, 4, and 8 with REX.W, which AMD's
+ * processors do not look at here.
+ */
+unsigned sys_far_size(const struct emu *emu);
+
 emu_handler sys_long_iret, sys_long_syscall, sys_long_sysret;
-emu_handler sys_long_swapgs;
+emu_handler sys_long_swapgs, sys_long_sysenter, sys_long_sysexit;
+emu_handler sys_long_jmp_far, sys_long_call_far, sys_long_ret_far;
 
 /* ---- the rest ---------------------------------------------------------- */
 
 /* #GP(0) unless CPL is 0. */
 MUST_CHECK bool sys_need_cpl0(struct emu *emu);
+/* #GP(0) with CR4.UMIP, unless CPL is 0. */
+MUST_CHECK bool sys_need_umip(struct emu *emu);
 /* #GP(0) unless CPL <= IOPL (in V86 mode: IOPL = 3). */
 MUST_CHECK bool sys_need_iopl(struct emu *emu);
 /* #UD in real and V86 mode. */

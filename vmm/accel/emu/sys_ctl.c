@@ -31,55 +31,104 @@ static bool load_pdptes(struct emu *emu, uint64_t cr3)
            emu_raise_err(emu, X86_GP, 0);
 }
 
-static bool write_cr0(struct emu *emu, uint32_t value)
+/* With paging, EFER.LME becomes EFER.LMA (SDM vol. 3A 9.8.5). */
+static bool switch_long_mode(struct emu *emu, bool paging)
+{
+    struct x86_state *st = emu->st;
+
+    if (!paging) {
+        if ((st->seg[X86_CS].attr & X86_SEG_L) || (st->cr4 & X86_CR4_PCIDE))
+            return emu_raise_err(emu, X86_GP, 0);
+        st->efer &= ~(uint64_t)X86_EFER_LMA;
+        return true;
+    }
+    if (!(st->cr4 & X86_CR4_PAE) || (st->seg[X86_CS].attr & X86_SEG_L) ||
+        (X86_SEG_TYPE(st->tr.attr) & ~SYS_TSS_BUSY) == SYS_TSS16)
+        return emu_raise_err(emu, X86_GP, 0);
+    st->efer |= X86_EFER_LMA;
+    return true;
+}
+
+static bool write_cr0(struct emu *emu, uint64_t value)
 {
     const uint32_t paging = X86_CR0_PG | X86_CR0_CD | X86_CR0_NW;
     struct x86_state *st = emu->st;
-    uint32_t changed;
+    uint64_t changed;
 
+    if (value >> 32)
+        return emu_raise_err(emu, X86_GP, 0);
     value = (value & CR0_DEFINED) | X86_CR0_ET;
-    changed = value ^ (uint32_t)st->cr0;
+    changed = value ^ st->cr0;
     if ((value & X86_CR0_PG) && !(value & X86_CR0_PE))
         return emu_raise_err(emu, X86_GP, 0);
     if ((value & X86_CR0_NW) && !(value & X86_CR0_CD))
         return emu_raise_err(emu, X86_GP, 0);
-    if ((value & X86_CR0_PG) && (st->cr4 & X86_CR4_PAE) && (changed & paging) &&
-        !load_pdptes(emu, st->cr3))
+    if (st->efer & X86_EFER_LME) {
+        if ((changed & X86_CR0_PG) &&
+            !switch_long_mode(emu, value & X86_CR0_PG))
+            return false;
+    } else if ((value & X86_CR0_PG) && (st->cr4 & X86_CR4_PAE) &&
+               (changed & paging) && !load_pdptes(emu, st->cr3)) {
         return false;
+    }
     st->cr0 = value;
     if (changed & (X86_CR0_PG | X86_CR0_WP | X86_CR0_PE))
         flush(emu, true);
     return true;
 }
 
-static bool write_cr2(struct emu *emu, uint32_t value)
+static bool write_cr2(struct emu *emu, uint64_t value)
 {
     emu->st->cr2 = value;
     return true;
 }
 
-static bool write_cr3(struct emu *emu, uint32_t value)
+#define CR3_PCID     0xfffu    /* with CR4.PCIDE */
+#define CR3_NO_FLUSH BIT64(63) /* the same: what is cached stays */
+
+static bool write_cr3(struct emu *emu, uint64_t value)
 {
     struct x86_state *st = emu->st;
 
+    if (st->cr4 & X86_CR4_PCIDE)
+        value &= ~CR3_NO_FLUSH;
+    if (sys_is_long(emu) && value >> emu->phys_bits)
+        return emu_raise_err(emu, X86_GP, 0);
     if ((st->cr0 & X86_CR0_PG) && (st->cr4 & X86_CR4_PAE) &&
-        !load_pdptes(emu, value))
+        !sys_is_long(emu) && !load_pdptes(emu, value))
         return false;
     st->cr3 = value;
     flush(emu, false);
     return true;
 }
 
-static bool write_cr4(struct emu *emu, uint32_t value)
+/* What long mode and CR3 allow (SDM vol. 3A 4.1.2, 4.10.1). */
+static bool check_cr4(struct emu *emu, uint64_t value, uint64_t changed)
 {
-    const uint32_t paging = X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE;
-    struct x86_state *st = emu->st;
-    uint32_t changed = value ^ (uint32_t)st->cr4;
+    const struct x86_state *st = emu->st;
 
-    if (value & ~EMU_CR4_VALID)
+    if (value & ~emu->cr4_valid)
         return emu_raise_err(emu, X86_GP, 0);
-    if ((value & X86_CR4_PAE) && (st->cr0 & X86_CR0_PG) && (changed & paging) &&
-        !load_pdptes(emu, st->cr3))
+    if (sys_is_long(emu) && (!(value & X86_CR4_PAE) || changed & X86_CR4_LA57))
+        return emu_raise_err(emu, X86_GP, 0);
+    if ((value & changed & X86_CR4_PCIDE) &&
+        (!sys_is_long(emu) || (st->cr3 & CR3_PCID)))
+        return emu_raise_err(emu, X86_GP, 0);
+    return true;
+}
+
+static bool write_cr4(struct emu *emu, uint64_t value)
+{
+    const uint32_t pdptes = X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE;
+    const uint32_t paging =
+        pdptes | X86_CR4_LA57 | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP;
+    struct x86_state *st = emu->st;
+    uint64_t changed = value ^ st->cr4;
+
+    if (!check_cr4(emu, value, changed))
+        return false;
+    if ((value & X86_CR4_PAE) && (st->cr0 & X86_CR0_PG) && !sys_is_long(emu) &&
+        (changed & pdptes) && !load_pdptes(emu, st->cr3))
         return false;
     st->cr4 = value;
     if (changed & paging)
@@ -87,14 +136,37 @@ static bool write_cr4(struct emu *emu, uint32_t value)
     return true;
 }
 
-/* CR writes with all their checks and consequences (#GP, PDPTEs, flushes). */
-static bool write_cr(struct emu *emu, unsigned reg, uint32_t value)
+/* CR8 is the local APIC's task priority: does the owner keep that? */
+static bool leaves_tpr(struct emu *emu)
 {
-    static bool (*const write[])(struct emu *, uint32_t) = {
-        [0] = write_cr0,
-        [2] = write_cr2,
-        [3] = write_cr3,
-        [4] = write_cr4,
+    const uint64_t tpr = 0x80, page = MEM_PAGE_SIZE - 1;
+
+    return emu_leaves(emu, (emu->st->apic_base & ~page) + tpr, false);
+}
+
+/* Of long mode alone. */
+static bool write_cr8(struct emu *emu, uint64_t value)
+{
+    const struct vcpu_apic *apic = &emu->vcpu->apic;
+
+    if (!emu_is_long64(emu->st))
+        return emu_raise(emu, X86_UD);
+    if (value & ~0xfull)
+        return emu_raise_err(emu, X86_GP, 0);
+    if (leaves_tpr(emu))
+        return false;
+    emu->st->cr8 = value;
+    if (apic->set_cr8)
+        apic->set_cr8(apic->opaque, (unsigned)value);
+    return true;
+}
+
+/* CR writes with all their checks and consequences (#GP, PDPTEs, flushes). */
+static bool write_cr(struct emu *emu, unsigned reg, uint64_t value)
+{
+    static bool (*const write[])(struct emu *, uint64_t) = {
+        [0] = write_cr0, [2] = write_cr2, [3] = write_cr3,
+        [4] = write_cr4, [8] = write_cr8,
     };
 
     if (reg >= ARRAY_SIZE(write) || !write[reg])
@@ -102,18 +174,30 @@ static bool write_cr(struct emu *emu, unsigned reg, uint32_t value)
     return write[reg](emu, value);
 }
 
-static bool read_cr(struct emu *emu, unsigned reg, uint32_t *value)
+static bool read_cr8(struct emu *emu, uint64_t *value)
+{
+    const struct vcpu_apic *apic = &emu->vcpu->apic;
+
+    if (leaves_tpr(emu))
+        return false;
+    *value = apic->get_cr8 ? apic->get_cr8(apic->opaque) : emu->st->cr8;
+    return true;
+}
+
+static bool read_cr(struct emu *emu, unsigned reg, uint64_t *value)
 {
     const struct x86_state *st = emu->st;
     const uint64_t *const cr[] = {&st->cr0, NULL, &st->cr2, &st->cr3, &st->cr4};
 
+    if (reg == 8 && emu_is_long64(st))
+        return read_cr8(emu, value);
     if (reg >= ARRAY_SIZE(cr) || !cr[reg])
         return emu_raise(emu, X86_UD);
-    *value = (uint32_t)*cr[reg];
+    *value = *cr[reg];
     return true;
 }
 
-static void report_cr(struct emu *emu, unsigned reg, bool write, uint32_t value)
+static void report_cr(struct emu *emu, unsigned reg, bool write, uint64_t value)
 {
     sys_report_reg(emu, VM_EXIT_CR_ACCESS, reg, write, value);
 }
@@ -123,15 +207,15 @@ static bool mov_to_cr(struct emu *emu, unsigned reg)
     uint64_t value;
 
     if (!sys_need_cpl0(emu) || !emu_get(emu, &emu->op[1], &value) ||
-        !write_cr(emu, reg, (uint32_t)value))
+        !write_cr(emu, reg, value))
         return false;
-    report_cr(emu, reg, true, (uint32_t)value);
+    report_cr(emu, reg, true, value);
     return true;
 }
 
 static bool mov_from_cr(struct emu *emu, unsigned reg)
 {
-    uint32_t value = 0;
+    uint64_t value = 0;
 
     if (!sys_need_cpl0(emu) || !read_cr(emu, reg, &value) ||
         !emu_put(emu, &emu->op[0], value))
@@ -145,31 +229,30 @@ bool sys_clts(struct emu *emu)
     if (!sys_need_cpl0(emu))
         return false;
     emu->st->cr0 &= ~(uint64_t)X86_CR0_TS;
-    report_cr(emu, 0, true, (uint32_t)emu->st->cr0);
+    report_cr(emu, 0, true, emu->st->cr0);
     return true;
 }
 
 /* PE, MP, EM, TS; PE can be set but not cleared. */
 bool sys_lmsw(struct emu *emu)
 {
-    uint32_t cr0 = (uint32_t)emu->st->cr0;
-    uint64_t value;
+    uint64_t cr0 = emu->st->cr0, value;
 
     if (!sys_need_cpl0(emu) || !emu_get(emu, &emu->op[0], &value))
         return false;
-    cr0 = (cr0 & ~0xeu) | ((uint32_t)value & 0xf);
+    cr0 = (cr0 & ~0xeull) | (value & 0xf);
     if (!write_cr(emu, 0, cr0))
         return false;
     report_cr(emu, 0, true, cr0);
     return true;
 }
 
-/* Not privileged; a 32-bit register gets all of CR0. */
+/* Not privileged but for UMIP; a wider register gets all of CR0. */
 bool sys_smsw(struct emu *emu)
 {
-    uint32_t cr0 = (uint32_t)emu->st->cr0;
+    uint64_t cr0 = emu->st->cr0;
 
-    if (!emu_put(emu, &emu->op[0], cr0))
+    if (!sys_need_umip(emu) || !emu_put(emu, &emu->op[0], cr0))
         return false;
     report_cr(emu, 0, false, cr0);
     return true;
@@ -209,6 +292,8 @@ static bool mov_to_dr(struct emu *emu, unsigned reg)
 
     if (!check_dr(emu, &reg) || !emu_get(emu, &emu->op[1], &value))
         return false;
+    if (reg >= 6 && value >> 32)
+        return emu_raise_err(emu, X86_GP, 0);
     if (reg == 6)
         value = (value & DR6_MASK) | DR6_FIXED;
     if (reg == 7)
@@ -266,14 +351,15 @@ bool sys_invlpg(struct emu *emu)
     const ZydisDecodedOperand *mem = &emu->op[0];
     struct vm_exit e = sys_exit(emu, VM_EXIT_INVLPG);
     unsigned seg = (unsigned)(mem->mem.segment - ZYDIS_REGISTER_ES);
-    uint32_t gla;
+    uint64_t gla;
 
     if (!sys_need_cpl0(emu))
         return false;
-    gla = (uint32_t)emu->st->seg[seg].base + emu_ea(emu, mem);
+    (void)emu_linear_quiet(emu, (enum x86_sreg)seg, emu_ea64(emu, mem), 1,
+                           EMU_READ, &gla);
     emu_tlb_flush(emu);
     if (emu->hooks.tlb_flush_page)
-        emu->hooks.tlb_flush_page(emu->hooks.opaque, gla);
+        emu->hooks.tlb_flush_page(emu->hooks.opaque, (uint32_t)gla);
     e.u.page.gla = gla;
     vcpu_exit(emu->vcpu, &e);
     return true;

@@ -33,6 +33,17 @@ bool sys_desc_get(struct emu *emu, uint16_t selector, enum x86_vector vector,
     return true;
 }
 
+bool sys_desc_upper(struct emu *emu, uint16_t selector,
+                    const struct sys_desc *d, uint32_t upper[2])
+{
+    uint64_t gla;
+
+    if (!sys_desc_find(emu, (uint16_t)(selector + 8), &gla) ||
+        selector >= 0xfff8)
+        return emu_raise_err(emu, X86_GP, sys_selector_error(selector));
+    return emu_read_sys(emu, d->gla + 8, upper, 8);
+}
+
 bool sys_desc_get_global(struct emu *emu, uint16_t selector,
                          enum x86_vector vector, struct sys_desc *d)
 {
@@ -248,6 +259,11 @@ void sys_jump(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
 bool sys_need_cpl0(struct emu *emu)
 {
     return x86_cpl(emu->st) == 0 || emu_raise_err(emu, X86_GP, 0);
+}
+
+bool sys_need_umip(struct emu *emu)
+{
+    return !(emu->st->cr4 & X86_CR4_UMIP) || sys_need_cpl0(emu);
 }
 
 bool sys_need_iopl(struct emu *emu)

@@ -228,6 +228,7 @@ bool sys_jmp_far(struct emu *emu)
 /* RET and IRET: is SELECTOR a code segment one may return to? */
 bool sys_return_cs(struct emu *emu, uint16_t selector, struct x86_seg *cs)
 {
+    const uint16_t both = X86_SEG_L | X86_SEG_DB;
     unsigned rpl = selector & 3u;
     struct sys_desc d;
     bool ok;
@@ -237,6 +238,8 @@ bool sys_return_cs(struct emu *emu, uint16_t selector, struct x86_seg *cs)
     ok = sys_desc_is_code(&d) && rpl >= x86_cpl(emu->st);
     ok = ok && (sys_desc_is_conforming(&d) ? sys_desc_dpl(&d) <= rpl
                                            : sys_desc_dpl(&d) == rpl);
+    if (sys_is_long(emu)) /* both L and D: reserved */
+        ok = ok && (sys_desc_seg(0, &d).attr & both) != both;
     if (!ok)
         return raise_selector(emu, X86_GP, selector);
     if (!sys_desc_present(&d))

@@ -42,12 +42,13 @@ static bool check_port(struct emu *emu, uint16_t port, unsigned size)
     const struct x86_state *st = emu->st;
     bool allowed = true;
 
-    if (!(st->cr0 & X86_CR0_PE))
-        return true;
-    if (sys_is_v86(emu) || x86_cpl(st) > (st->rflags >> 12 & 3))
-        if (!bitmap_allows(emu, port, size, &allowed))
-            return false;
-    return allowed || emu_raise_err(emu, X86_GP, 0);
+    if ((st->cr0 & X86_CR0_PE) &&
+        (sys_is_v86(emu) || x86_cpl(st) > (st->rflags >> 12 & 3)) &&
+        !bitmap_allows(emu, port, size, &allowed))
+        return false;
+    if (!allowed)
+        return emu_raise_err(emu, X86_GP, 0);
+    return !emu_leaves(emu, port, true);
 }
 
 /* ---- IN, OUT ----------------------------------------------------------- */
@@ -106,10 +107,10 @@ bool sys_out(struct emu *emu)
 struct string {
     enum x86_sreg seg;
     enum x86_gpr index; /* RSI or RDI */
-    uint32_t offset;
-    uint32_t mask; /* of offsets and counts: the address size */
+    uint64_t offset;
+    uint64_t mask; /* of offsets and counts: the address size */
     unsigned size;
-    uint32_t count; /* elements left */
+    uint64_t count; /* elements left */
     bool rep;
 };
 
@@ -130,27 +131,28 @@ static struct string string_of(const struct emu *emu, enum x86_gpr index)
     struct string s = {
         .seg = (enum x86_sreg)(mem->mem.segment - ZYDIS_REGISTER_ES),
         .index = index,
-        .mask = emu->insn->address_width == 16 ? 0xffffu : 0xffffffffu,
+        .mask = all_ones(emu->insn->address_width / 8u),
         .size = mem->size / 8u,
         .count = 1,
         .rep = emu->insn->attributes &
                (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPNE),
     };
 
-    s.offset = (uint32_t)st->gpr[index] & s.mask;
+    s.offset = st->gpr[index] & s.mask;
     if (s.rep)
-        s.count = (uint32_t)st->gpr[X86_RCX] & s.mask;
+        s.count = st->gpr[X86_RCX] & s.mask;
     return s;
 }
 
 /* How many elements go at once: ascending, within a page and the offsets. */
 static uint32_t batch_of(const struct emu *emu, const struct string *s)
 {
-    uint32_t gla = (uint32_t)emu->st->seg[s->seg].base + s->offset;
-    uint32_t room = MEM_PAGE_SIZE - gla % MEM_PAGE_SIZE, n;
+    uint64_t gla, room, n;
 
     if (emu->st->rflags & X86_EFLAGS_DF)
         return 1;
+    (void)emu_linear_quiet(emu, s->seg, s->offset, 1, EMU_READ, &gla);
+    room = MEM_PAGE_SIZE - gla % MEM_PAGE_SIZE;
     if (room > BATCH_BYTES)
         room = BATCH_BYTES;
     if (room > s->mask - s->offset)
@@ -158,23 +160,24 @@ static uint32_t batch_of(const struct emu *emu, const struct string *s)
     n = room / s->size;
     if (n > s->count)
         n = s->count;
-    return n ? n : 1;
+    return n ? (uint32_t)n : 1;
 }
 
 /* N elements are done: move the registers, ask to be run again. */
 static void advance(struct emu *emu, const struct string *s, uint32_t n)
 {
     struct x86_state *st = emu->st;
-    uint32_t step = n * s->size;
+    uint64_t step = n * s->size;
+    /* Registers of 32 bits are zero-extended. */
+    uint64_t keep = s->mask == 0xffff ? ~s->mask : 0;
 
     if (st->rflags & X86_EFLAGS_DF)
         step = 0 - step;
-    st->gpr[s->index] = (st->gpr[s->index] & ~(uint64_t)s->mask) |
-                        ((s->offset + step) & s->mask);
+    st->gpr[s->index] =
+        (st->gpr[s->index] & keep) | ((s->offset + step) & s->mask);
     if (!s->rep)
         return;
-    st->gpr[X86_RCX] =
-        (st->gpr[X86_RCX] & ~(uint64_t)s->mask) | ((s->count - n) & s->mask);
+    st->gpr[X86_RCX] = (st->gpr[X86_RCX] & keep) | ((s->count - n) & s->mask);
     emu->restart = s->count > n;
 }
 
@@ -191,16 +194,16 @@ bool sys_ins(struct emu *emu)
         return false;
     /* Nothing may fault after the port was read. */
     n = batch_of(emu, &s);
-    if (!emu_probe_write(emu, s.seg, s.offset, n * s.size)) {
+    if (!emu_probe_write64(emu, s.seg, s.offset, n * s.size)) {
         if (n == 1)
             return false;
         n = 1;
-        if (!emu_probe_write(emu, s.seg, s.offset, s.size))
+        if (!emu_probe_write64(emu, s.seg, s.offset, s.size))
             return false;
     }
     memset(data, 0xff, sizeof(data));
     transfer(emu, port, s.size, false, data, n);
-    if (!emu_write(emu, s.seg, s.offset, data, n * s.size))
+    if (!emu_write64(emu, s.seg, s.offset, data, n * s.size))
         return false;
     advance(emu, &s, n);
     return true;
@@ -218,11 +221,11 @@ bool sys_outs(struct emu *emu)
     if (!check_port(emu, port, s.size))
         return false;
     n = batch_of(emu, &s);
-    if (!emu_read(emu, s.seg, s.offset, data, n * s.size)) {
+    if (!emu_read64(emu, s.seg, s.offset, data, n * s.size)) {
         if (n == 1)
             return false;
         n = 1;
-        if (!emu_read(emu, s.seg, s.offset, data, s.size))
+        if (!emu_read64(emu, s.seg, s.offset, data, s.size))
             return false;
     }
     transfer(emu, port, s.size, true, data, n);

@@ -1,6 +1,7 @@
 /*
  * What changes RFLAGS, CS and SS in long mode: gates and their stacks, IRET,
- * SYSCALL, SYSRET, SWAPGS.  SDM vol. 2 (IRET, SYSCALL...), vol. 3A 6.14.
+ * SYSCALL, SYSENTER and their returns, SWAPGS.  SDM vol. 2 (IRET, SYSCALL...),
+ * vol. 3A 6.14.  Far branches are in sys_long_far.c.
  *
  * KVM runs such code.  It comes here where a debugger steps: the processor's
  * trap flag, which KVM steps with, is saved, loaded and cleared by these.
@@ -41,9 +42,8 @@ static bool read_gate(struct emu *emu, const struct x86_event *ev,
     return true;
 }
 
-/* Of the TSS: IST, else that of CPL. */
-static bool tss_stack(struct emu *emu, unsigned ist, unsigned cpl,
-                      uint64_t *rsp)
+bool sys_long_tss_stack(struct emu *emu, unsigned ist, unsigned cpl,
+                        uint64_t *rsp)
 {
     const struct x86_seg *tr = &emu->st->tr;
     uint32_t offset = ist ? 0x24 + 8 * (ist - 1) : 4 + 8 * cpl;
@@ -80,8 +80,7 @@ static bool push_frame(struct emu *emu, const struct x86_event *ev,
     return true;
 }
 
-/* Long mode's null SS, as CPL is kept in it. */
-static struct x86_seg null_ss(unsigned cpl)
+struct x86_seg sys_null_ss(unsigned cpl)
 {
     return (struct x86_seg){.selector = (uint16_t)cpl,
                             .attr = (uint16_t)(X86_SEG_UNUSABLE | cpl << 5)};
@@ -99,7 +98,8 @@ bool sys_long_deliver(struct emu *emu, const struct x86_event *ev)
         !sys_handler_cs(emu, sys_gate_selector(&gate.desc), &cs))
         return false;
     cpl = cs.selector & 3u;
-    if ((gate.ist || cpl < x86_cpl(st)) && !tss_stack(emu, gate.ist, cpl, &rsp))
+    if ((gate.ist || cpl < x86_cpl(st)) &&
+        !sys_long_tss_stack(emu, gate.ist, cpl, &rsp))
         return false;
     if (!push_frame(emu, ev, cpl, &rsp))
         return false;
@@ -107,7 +107,7 @@ bool sys_long_deliver(struct emu *emu, const struct x86_event *ev)
         return emu_raise_err(emu, X86_GP, 0);
 
     if (cpl < x86_cpl(st))
-        st->seg[X86_SS] = null_ss(cpl);
+        st->seg[X86_SS] = sys_null_ss(cpl);
     st->rflags &= ~(uint64_t)(X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF);
     if (sys_desc_type(&gate.desc) == SYS_INT32)
         st->rflags &= ~(uint64_t)X86_EFLAGS_IF;
@@ -120,29 +120,33 @@ bool sys_long_deliver(struct emu *emu, const struct x86_event *ev)
 
 enum { RIP, CS, FLAGS, RSP, SS, FRAME };
 
-/* Fields FROM up to TO of the frame, SIZE bytes each; RSP stays. */
-static bool pop(struct emu *emu, unsigned from, unsigned to, unsigned size,
-                uint64_t frame[FRAME])
+uint64_t sys_long_sp_mask(const struct emu *emu)
 {
     const struct x86_state *st = emu->st;
-    uint64_t mask = st->seg[X86_CS].attr & X86_SEG_L    ? ~0ull
-                    : st->seg[X86_SS].attr & X86_SEG_DB ? 0xffffffffu
-                                                        : 0xffffu;
 
-    for (unsigned i = from; i < to; i++) {
-        uint64_t sp = (st->gpr[X86_RSP] + i * size) & mask;
+    return emu_is_long64(st)                   ? ~0ull
+           : st->seg[X86_SS].attr & X86_SEG_DB ? 0xffffffffu
+                                               : 0xffffu;
+}
 
-        if (!x86_is_canonical(st, sp))
+bool sys_long_pop(struct emu *emu, uint64_t from, uint64_t *value, unsigned n,
+                  unsigned size)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t sp = (from + i * size) & sys_long_sp_mask(emu);
+
+        value[i] = 0; /* operands may be narrower */
+        if (!x86_is_canonical(emu->st, sp))
             return emu_raise_err(emu, X86_SSEG, 0);
-        if (!emu_read64(emu, X86_SS, sp, &frame[i], size))
+        if (!emu_read64(emu, X86_SS, sp, &value[i], size))
             return false;
     }
     return true;
 }
 
 /* Null is a stack for 64-bit code below ring 3. */
-static bool return_ss(struct emu *emu, uint16_t selector,
-                      const struct x86_seg *cs, struct x86_seg *ss)
+bool sys_long_return_ss(struct emu *emu, uint16_t selector,
+                        const struct x86_seg *cs, struct x86_seg *ss)
 {
     unsigned rpl = cs->selector & 3u;
 
@@ -150,11 +154,11 @@ static bool return_ss(struct emu *emu, uint16_t selector,
         return sys_check_stack_segment(emu, selector, rpl, X86_GP, ss);
     if ((selector & 3u) != rpl)
         return emu_raise_err(emu, X86_GP, 0);
-    *ss = null_ss(rpl);
+    *ss = sys_null_ss(rpl);
     return true;
 }
 
-static bool check_rip(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
+bool sys_long_check_rip(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
 {
     bool ok = cs->attr & X86_SEG_L ? x86_is_canonical(emu->st, rip)
                                    : rip <= cs->limit;
@@ -163,7 +167,7 @@ static bool check_rip(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
 }
 
 /* FS and GS keep their bases, which are not the descriptors'. */
-static void drop_segments(struct emu *emu, unsigned cpl)
+void sys_long_drop_segments(struct emu *emu, unsigned cpl)
 {
     const uint64_t fs = emu->st->seg[X86_FS].base;
     const uint64_t gs = emu->st->seg[X86_GS].base;
@@ -174,7 +178,7 @@ static void drop_segments(struct emu *emu, unsigned cpl)
 }
 
 /* A 16-bit stack takes SP alone. */
-static void set_rsp(struct emu *emu, const struct x86_seg *cs, uint64_t value)
+void sys_long_set_rsp(struct emu *emu, const struct x86_seg *cs, uint64_t value)
 {
     uint64_t *rsp = &emu->st->gpr[X86_RSP];
     uint16_t wide = X86_SEG_DB & emu->st->seg[X86_SS].attr;
@@ -188,34 +192,36 @@ static void set_rsp(struct emu *emu, const struct x86_seg *cs, uint64_t value)
 bool sys_long_iret(struct emu *emu)
 {
     struct x86_state *st = emu->st;
-    unsigned size = emu->insn->operand_width / 8u, cpl = x86_cpl(st), rpl, n;
-    uint64_t frame[FRAME] = {0}; /* operands may be narrower */
+    unsigned size = emu->insn->operand_width / 8u, cpl = x86_cpl(st), rpl;
+    uint64_t frame[FRAME], sp = st->gpr[X86_RSP];
     struct x86_seg cs, ss = st->seg[X86_SS];
+    bool outer;
 
     if (st->rflags & X86_EFLAGS_NT)
         return emu_raise_err(emu, X86_GP, 0);
-    if (!pop(emu, RIP, RSP, size, frame))
+    if (!sys_long_pop(emu, sp, frame, RSP, size))
         return false;
     rpl = frame[CS] & 3u;
-    n = (st->seg[X86_CS].attr & X86_SEG_L) || rpl > cpl ? FRAME : RSP;
-    if (!pop(emu, RSP, n, size, frame) ||
-        !sys_return_cs(emu, (uint16_t)frame[CS], &cs) ||
-        (n == FRAME && !return_ss(emu, (uint16_t)frame[SS], &cs, &ss)) ||
-        !check_rip(emu, &cs, frame[RIP]))
+    outer = emu_is_long64(st) || rpl > cpl;
+    if (outer && !sys_long_pop(emu, sp + RSP * size, frame + RSP, 2, size))
+        return false;
+    if (!sys_return_cs(emu, (uint16_t)frame[CS], &cs) ||
+        (outer && !sys_long_return_ss(emu, (uint16_t)frame[SS], &cs, &ss)) ||
+        !sys_long_check_rip(emu, &cs, frame[RIP]))
         return false;
     /* By the old CPL. */
     sys_set_flags(emu, (uint32_t)frame[FLAGS], size == 2 ? 2 : 4);
     st->seg[X86_SS] = ss;
-    set_rsp(emu, &cs, n == FRAME ? frame[RSP] : st->gpr[X86_RSP] + 3 * size);
+    sys_long_set_rsp(emu, &cs, outer ? frame[RSP] : sp + RSP * size);
     sys_jump(emu, &cs, frame[RIP]);
     if (rpl > cpl)
-        drop_segments(emu, rpl);
+        sys_long_drop_segments(emu, rpl);
     st->nmi_blocked = false;
     sys_report_reg(emu, VM_EXIT_IRET, X86_CS, true, cs.selector);
     return true;
 }
 
-/* ---- SYSCALL, SYSRET, SWAPGS ------------------------------------------- */
+/* ---- SYSCALL, SYSENTER, SWAPGS ----------------------------------------- */
 
 /* To 64-bit code, unless LEGACY. */
 static void fast_transfer(struct emu *emu, uint64_t cs_selector,
@@ -281,5 +287,43 @@ bool sys_long_swapgs(struct emu *emu)
         return false;
     st->seg[X86_GS].base = st->kernel_gs_base;
     st->kernel_gs_base = base;
+    return true;
+}
+
+/* Intel's processors alone have these in long mode; they lead to 64-bit code.
+ */
+bool sys_long_sysenter(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    uint64_t selector = st->sysenter_cs & 0xfffc;
+
+    if (emu->amd)
+        return emu_raise(emu, X86_UD);
+    if (selector == 0)
+        return emu_raise_err(emu, X86_GP, 0);
+    st->rflags &= ~(uint64_t)(X86_EFLAGS_IF | X86_EFLAGS_RF);
+    st->gpr[X86_RSP] = st->sysenter_esp;
+    fast_transfer(emu, selector, selector + 8, 0, false, st->sysenter_eip);
+    return true;
+}
+
+bool sys_long_sysexit(struct emu *emu)
+{
+    struct x86_state *st = emu->st;
+    bool wide = emu->insn->operand_width == 64;
+    uint64_t selector = (st->sysenter_cs & 0xfffc) + (wide ? 32 : 16);
+    uint64_t rip = st->gpr[X86_RDX], rsp = st->gpr[X86_RCX];
+
+    if (emu->amd)
+        return emu_raise(emu, X86_UD);
+    if (sys_is_null((uint16_t)st->sysenter_cs))
+        return emu_raise_err(emu, X86_GP, 0);
+    if (!sys_need_cpl0(emu))
+        return false;
+    if (wide && !(x86_is_canonical(st, rip) && x86_is_canonical(st, rsp)))
+        return emu_raise_err(emu, X86_GP, 0);
+    st->gpr[X86_RSP] = wide ? rsp : (uint32_t)rsp;
+    fast_transfer(emu, selector, selector + 8, 3, !wide,
+                  wide ? rip : (uint32_t)rip);
     return true;
 }

@@ -27,6 +27,26 @@ static bool check_data_segment(struct emu *emu, uint16_t selector,
     return true;
 }
 
+/* 64-bit code below ring 3 may have no stack segment. */
+static bool is_null_stack(const struct emu *emu, uint16_t selector)
+{
+    unsigned cpl = x86_cpl(emu->st);
+
+    return emu_is_long64(emu->st) && sys_is_null(selector) && cpl < 3 &&
+           (selector & 3u) == cpl;
+}
+
+/* AMD's processors keep the base, which 64-bit code uses all the same. */
+static void load_null(const struct emu *emu, struct x86_seg *seg,
+                      uint16_t selector)
+{
+    *seg = (struct x86_seg){
+        .selector = selector,
+        .attr = X86_SEG_UNUSABLE,
+        .base = sys_is_long(emu) && emu->amd ? seg->base : 0,
+    };
+}
+
 bool sys_segment_load(struct emu *emu, enum x86_sreg reg, uint16_t selector)
 {
     struct x86_seg *seg = &emu->st->seg[reg];
@@ -37,14 +57,15 @@ bool sys_segment_load(struct emu *emu, enum x86_sreg reg, uint16_t selector)
         *seg = sys_real_seg(emu, reg, selector, sys_is_v86(emu));
         return true;
     }
+    if (reg == X86_SS && is_null_stack(emu, selector)) {
+        *seg = sys_null_ss(selector & 3u);
+        return true;
+    }
     if (reg == X86_SS)
         return sys_check_stack_segment(emu, selector, x86_cpl(emu->st), X86_GP,
                                        seg);
     if (sys_is_null(selector)) {
-        *seg = (struct x86_seg){
-            .selector = selector,
-            .attr = X86_SEG_UNUSABLE,
-        };
+        load_null(emu, seg, selector);
         return true;
     }
     if (!sys_desc_get(emu, selector, X86_GP, &d) ||
@@ -112,13 +133,13 @@ bool sys_load_far_pointer(struct emu *emu)
         {ZYDIS_MNEMONIC_LSS, X86_SS},
     };
     const ZydisDecodedOperand *mem = &emu->op[1];
-    unsigned size = emu_opsize(emu);
-    uint32_t offset = 0;
-    uint8_t raw[6];
+    unsigned size = sys_far_size(emu);
+    uint64_t offset = 0;
+    uint8_t raw[10];
     uint16_t selector;
 
-    if (!emu_read(emu, sreg_of(mem->mem.segment), emu_ea(emu, mem), raw,
-                  size + 2))
+    if (!emu_read64(emu, sreg_of(mem->mem.segment), emu_ea64(emu, mem), raw,
+                    size + 2))
         return false;
     memcpy(&offset, raw, size);
     memcpy(&selector, raw + size, 2);
@@ -144,49 +165,59 @@ static bool get_selector(struct emu *emu, uint16_t *selector)
     return true;
 }
 
-/* The present descriptor of SELECTOR in the GDT, of one of TYPES. */
+/*
+ * The present descriptor of SELECTOR in the GDT, of one of TYPES, as a register
+ * holds it.  In long mode it has 16 bytes, with the base's upper half.
+ */
 static bool get_system_desc(struct emu *emu, uint16_t selector, uint32_t types,
-                            struct sys_desc *d)
+                            struct sys_desc *d, struct x86_seg *seg)
 {
-    uint32_t error = sys_selector_error(selector);
+    uint32_t error = sys_selector_error(selector), upper[2] = {0, 0};
 
     if (!sys_desc_get_global(emu, selector, X86_GP, d))
         return false;
-    if (!(BIT(sys_desc_type(d)) & types))
+    if (sys_is_long(emu) && !sys_desc_upper(emu, selector, d, upper))
+        return false;
+    if (!(BIT(sys_desc_type(d)) & types) || (upper[1] >> 8 & 0x1f))
         return emu_raise_err(emu, X86_GP, error);
     if (!sys_desc_present(d))
         return emu_raise_err(emu, X86_NP, error);
-    return true;
+    *seg = sys_desc_seg(selector, d);
+    seg->base |= (uint64_t)upper[0] << 32;
+    return !sys_is_long(emu) || x86_is_canonical(emu->st, seg->base) ||
+           emu_raise_err(emu, X86_GP, error);
 }
 
 bool sys_lldt(struct emu *emu)
 {
+    struct x86_seg seg = {0};
     struct sys_desc d;
     uint16_t selector;
 
     if (!get_selector(emu, &selector))
         return false;
-    if (sys_is_null(selector)) {
-        emu->st->ldt = (struct x86_seg){.selector = selector};
-    } else {
-        if (!get_system_desc(emu, selector, BIT(SYS_LDT), &d))
-            return false;
-        emu->st->ldt = sys_desc_seg(selector, &d);
-    }
+    seg.selector = selector;
+    if (!sys_is_null(selector) &&
+        !get_system_desc(emu, selector, BIT(SYS_LDT), &d, &seg))
+        return false;
+    emu->st->ldt = seg;
     sys_report_reg(emu, VM_EXIT_LDT_TR, 0, true, selector);
     return true;
 }
 
 bool sys_ltr(struct emu *emu)
 {
+    uint32_t types = BIT(SYS_TSS32) | (sys_is_long(emu) ? 0 : BIT(SYS_TSS16));
+    struct x86_seg seg;
     struct sys_desc d;
     uint16_t selector;
 
     if (!get_selector(emu, &selector) ||
-        !get_system_desc(emu, selector, BIT(SYS_TSS16) | BIT(SYS_TSS32), &d) ||
+        !get_system_desc(emu, selector, types, &d, &seg) ||
         !sys_desc_set_busy(emu, &d, true))
         return false;
-    emu->st->tr = sys_desc_seg(selector, &d);
+    seg.attr |= SYS_TSS_BUSY;
+    emu->st->tr = seg;
     sys_report_reg(emu, VM_EXIT_LDT_TR, 1, true, selector);
     return true;
 }
@@ -194,7 +225,8 @@ bool sys_ltr(struct emu *emu)
 static bool store_selector(struct emu *emu, unsigned reg,
                            const struct x86_seg *seg)
 {
-    if (!sys_need_protected(emu) || !emu_put(emu, &emu->op[0], seg->selector))
+    if (!sys_need_protected(emu) || !sys_need_umip(emu) ||
+        !emu_put(emu, &emu->op[0], seg->selector))
         return false;
     sys_report_reg(emu, VM_EXIT_LDT_TR, reg, false, seg->selector);
     return true;
@@ -212,36 +244,45 @@ bool sys_str(struct emu *emu)
 
 /* ---- GDTR, IDTR -------------------------------------------------------- */
 
+/* Limit and base: ten bytes in 64-bit code. */
+static unsigned table_size(const struct emu *emu)
+{
+    return emu_is_long64(emu->st) ? 10 : 6;
+}
+
 static bool load_table(struct emu *emu, unsigned reg, struct x86_table *table)
 {
     const ZydisDecodedOperand *mem = &emu->op[0];
-    uint8_t raw[6];
-    uint32_t base;
+    unsigned size = table_size(emu);
+    uint64_t base = 0;
+    uint8_t raw[10];
 
-    if (!sys_need_cpl0(emu) || !emu_read(emu, sreg_of(mem->mem.segment),
-                                         emu_ea(emu, mem), raw, sizeof(raw)))
+    if (!sys_need_cpl0(emu) || !emu_read64(emu, sreg_of(mem->mem.segment),
+                                           emu_ea64(emu, mem), raw, size))
         return false;
+    memcpy(&base, raw + 2, size - 2);
+    if (size == 10 && !x86_is_canonical(emu->st, base))
+        return emu_raise_err(emu, X86_GP, 0);
     memcpy(&table->limit, raw, 2);
-    memcpy(&base, raw + 2, 4);
-    table->base = emu_opsize(emu) == 2 ? base & 0xffffff : base;
+    table->base = size == 6 && emu_opsize(emu) == 2 ? base & 0xffffff : base;
     sys_report_reg(emu, VM_EXIT_DTABLE, reg, true, table->base);
     return true;
 }
 
-/* All 32 bits of the base, whatever the operand size (SDM: "Operation"). */
+/* All bits of the base, whatever the operand size (SDM: "Operation"). */
 static bool store_table(struct emu *emu, unsigned reg,
                         const struct x86_table *table)
 {
     const ZydisDecodedOperand *mem = &emu->op[0];
-    uint32_t base = (uint32_t)table->base;
-    uint8_t raw[6];
+    unsigned size = table_size(emu);
+    uint8_t raw[10];
 
     memcpy(raw, &table->limit, 2);
-    memcpy(raw + 2, &base, 4);
-    if (!emu_write(emu, sreg_of(mem->mem.segment), emu_ea(emu, mem), raw,
-                   sizeof(raw)))
+    memcpy(raw + 2, &table->base, 8);
+    if (!sys_need_umip(emu) || !emu_write64(emu, sreg_of(mem->mem.segment),
+                                            emu_ea64(emu, mem), raw, size))
         return false;
-    sys_report_reg(emu, VM_EXIT_DTABLE, reg, false, base);
+    sys_report_reg(emu, VM_EXIT_DTABLE, reg, false, table->base);
     return true;
 }
 
@@ -306,6 +347,18 @@ static bool look_up(struct emu *emu, const ZydisDecodedOperand *op,
      BIT(SYS_TSS32_BUSY) | 0xffff0000u)
 #define LAR_TYPES                                                              \
     (LSL_TYPES | BIT(SYS_CALL16) | BIT(SYS_TASK_GATE) | BIT(SYS_CALL32))
+/* Long mode has no 16-bit ones, and no tasks. */
+#define LONG_TYPES                                                             \
+    ~(BIT(SYS_TSS16) | BIT(SYS_TSS16_BUSY) | BIT(SYS_CALL16) |                 \
+      BIT(SYS_TASK_GATE))
+
+/* Is D of one of TYPES? */
+static bool is_of(const struct emu *emu, const struct sys_desc *d,
+                  uint32_t types)
+{
+    return BIT(sys_desc_type(d)) & types &
+           (sys_is_long(emu) ? LONG_TYPES : ~0u);
+}
 
 bool sys_lar(struct emu *emu)
 {
@@ -314,7 +367,7 @@ bool sys_lar(struct emu *emu)
 
     if (!look_up(emu, &emu->op[1], &d, &seen))
         return false;
-    seen = seen && (LAR_TYPES & BIT(sys_desc_type(&d)));
+    seen = seen && is_of(emu, &d, LAR_TYPES);
     if (seen && !emu_put(emu, &emu->op[0],
                          d.hi & (emu_opsize(emu) == 2 ? 0xff00u : 0xf0ff00u)))
         return false;
@@ -329,7 +382,7 @@ bool sys_lsl(struct emu *emu)
 
     if (!look_up(emu, &emu->op[1], &d, &seen))
         return false;
-    seen = seen && (LSL_TYPES & BIT(sys_desc_type(&d)));
+    seen = seen && is_of(emu, &d, LSL_TYPES);
     if (seen && !emu_put(emu, &emu->op[0], sys_desc_seg(0, &d).limit))
         return false;
     set_zf(emu, seen);

@@ -119,6 +119,38 @@ static uint32_t add_hypervisor(const struct kvm_accel *k,
     return n;
 }
 
+/*
+ * Bits of CR4 that come with a feature (SDM vol. 3A 2.5, "Enumeration of
+ * Control Register Extensions"); KVM asks for these, and lets a guest set the
+ * older ones always.
+ */
+/* clang-format off */
+static const struct {
+    uint32_t leaf;
+    enum cpuid_reg reg;
+    uint32_t feature, cr4;
+} cr4_bits[] = {
+    {1, ECX, BIT(17), X86_CR4_PCIDE},
+    {1, ECX, BIT(26), X86_CR4_OSXSAVE},
+    {7, EBX, BIT(0),  X86_CR4_FSGSBASE},
+    {7, EBX, BIT(7),  X86_CR4_SMEP},
+    {7, EBX, BIT(20), X86_CR4_SMAP},
+    {7, ECX, BIT(2),  X86_CR4_UMIP},
+    {7, ECX, BIT(16), X86_CR4_LA57},
+};
+/* clang-format on */
+
+/* What the control registers may hold, by one more of the guest's leaves. */
+static void note_limits(struct kvm_accel *k, struct kvm_cpuid_entry2 *e)
+{
+    if (e->function == 0x80000008u)
+        k->phys_bits = e->eax & 0xff;
+    for (size_t i = 0; i < ARRAY_SIZE(cr4_bits); i++)
+        if (cr4_bits[i].leaf == e->function && e->index == 0 &&
+            (*entry_reg(e, cr4_bits[i].reg) & cr4_bits[i].feature))
+            k->cr4_valid |= cr4_bits[i].cr4;
+}
+
 int kvm_cpuid_init(struct kvm_accel *k)
 {
     struct {
@@ -131,11 +163,14 @@ int kvm_cpuid_init(struct kvm_accel *k)
 
     if (ret < 0)
         return ret;
+    k->phys_bits = 36;
+    k->cr4_valid = 0x7ff; /* VME to OSXMMEXCPT */
     for (uint32_t i = 0; i < all.head.nent; i++) {
         if (!is_shown(&all.entry[i]))
             continue;
         all.entry[n] = all.entry[i];
-        fix_entry(k, &all.entry[n++]);
+        fix_entry(k, &all.entry[n]);
+        note_limits(k, &all.entry[n++]);
     }
     all.head.nent = add_hypervisor(k, all.entry, n);
     return kvm_ioctl_log(k->vcpu_fd, KVM_SET_CPUID2, &all, "KVM_SET_CPUID2");

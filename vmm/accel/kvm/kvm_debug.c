@@ -319,6 +319,8 @@ bool kvm_debug_exit(struct kvm_accel *k, struct vm_exit *why)
 
     if ((dr6 & DR6_BS) && k->debug.step)
         hits |= DEBUG_HIT_STEP;
+    if ((dr6 & DR6_BS) && kvm_soft_hit(k, why))
+        hits |= DEBUG_HIT_WATCH;
     if ((dr6 & DR6_BS) && k->step_all && !k->debug.step &&
         soft_breakpoint(k, gla)) {
         hits |= DEBUG_HIT_BREAKPOINT;

@@ -10,9 +10,10 @@
  *    of it can be seen by the guest.
  *
  * What the emulator does not know, or what asks for the kind of processor, is
- * stepped by KVM, one instruction at a time.  With the interrupt controllers in
- * the kernel the emulator does not see interrupts, nor the APIC's memory: there
- * KVM steps all but what would lose the trap flag.
+ * stepped by KVM, one instruction at a time, when it is clear that it does not
+ * fault.  With the interrupt controllers in the kernel the emulator does not
+ * see interrupts: where they may come, KVM steps all but what would lose the
+ * trap flag; and always what gets to those controllers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct kvm_emulator {
     /* Watchpoints, in soft stepping; whoever looks is in emu.hooks. */
     bool hit, hit_write;
     uint64_t hit_gla;
+    bool flush; /* the processor may know translations that are no more */
 };
 
 static void on_access(void *opaque, uint64_t gla, unsigned len, bool write)
@@ -59,10 +61,51 @@ static void on_access(void *opaque, uint64_t gla, unsigned len, bool write)
     }
 }
 
+static void on_flush_page(void *opaque, uint32_t gla)
+{
+    struct kvm_emulator *m = opaque;
+
+    (void)gla;
+    m->flush = true;
+}
+
+static void on_flush(void *opaque, bool global)
+{
+    struct kvm_emulator *m = opaque;
+
+    (void)global;
+    m->flush = true;
+}
+
+/* What the kernel's interrupt controllers and its timer answer to. */
+static bool on_keeps(void *opaque, uint64_t addr, bool port)
+{
+    static const struct {
+        uint16_t first, last;
+    } ports[] = {
+        {0x20, 0x21}, {0x40, 0x43}, {0x61, 0x61}, {0xa0, 0xa1}, {0x4d0, 0x4d1}};
+    const struct kvm_emulator *m = opaque;
+    const uint64_t ioapic = 0xfec00000, page = MEM_PAGE_SIZE - 1;
+
+    if (!m->k->irqchip_kernel)
+        return false;
+    if (!port)
+        return (addr & ~page) == ioapic ||
+               (addr & ~page) == (m->st.apic_base & ~page);
+    for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+        if (addr >= ports[i].first && addr <= ports[i].last)
+            return true;
+    return false;
+}
+
 static struct kvm_emulator *emulator(struct kvm_accel *k)
 {
     struct kvm_emulator *m = k->emulator;
-    struct emu_hooks hooks = {.opaque = NULL};
+    struct emu_hooks hooks = {
+        .tlb_flush_page = on_flush_page,
+        .tlb_flush = on_flush,
+        .keeps = on_keeps,
+    };
     int ret;
 
     if (m)
@@ -79,6 +122,8 @@ static struct kvm_emulator *emulator(struct kvm_accel *k)
     }
     m->emu.amd = k->svm;
     m->emu.no_fcs = true; /* KVM_GET_XSAVE: FIP and FDP have 64 bits */
+    m->emu.phys_bits = k->phys_bits;
+    m->emu.cr4_valid = k->cr4_valid;
     k->emulator = m;
     return m;
 }
@@ -106,8 +151,19 @@ static struct kvm_emulator *begin(struct kvm_accel *k)
 
 static int end(struct kvm_emulator *m)
 {
-    m->k->emulating = NULL;
-    return kvm_set_state(m->k->vcpu, &m->st);
+    struct kvm_accel *k = m->k;
+    const struct vcpu_apic *apic = &k->vcpu->apic;
+    int ret;
+
+    k->emulating = NULL;
+    /* The task priority may have been written as the APIC's, in memory. */
+    if ((m->st.efer & X86_EFER_LMA) && !k->irqchip_kernel && apic->get_cr8)
+        m->st.cr8 = apic->get_cr8(apic->opaque);
+    ret = kvm_set_state(k->vcpu, &m->st);
+    if (ret == 0 && m->flush)
+        ret = kvm_flush_tlb(k, &m->st);
+    m->flush = false;
+    return ret;
 }
 
 /*
@@ -166,36 +222,6 @@ static bool knows(struct kvm_emulator *m)
     return emu_isa_has(&insn);
 }
 
-/*
- * Does it ask what kind of processor this is, or choose among what that kind
- * has?  The emulator's is the one of bt, KVM's may have long mode and more.
- */
-static bool is_of_the_kind(const struct x86_state *st,
-                           const ZydisDecodedInstruction *insn)
-{
-    unsigned gpr = insn->raw.modrm.rm;
-
-    switch (insn->mnemonic) {
-    case ZYDIS_MNEMONIC_CPUID:
-    case ZYDIS_MNEMONIC_RDMSR:
-    case ZYDIS_MNEMONIC_WRMSR:
-    case ZYDIS_MNEMONIC_RDTSC:
-    case ZYDIS_MNEMONIC_RDTSCP:
-    case ZYDIS_MNEMONIC_RDPMC:
-    case ZYDIS_MNEMONIC_XGETBV:
-    case ZYDIS_MNEMONIC_XSETBV:
-        return true;
-    case ZYDIS_MNEMONIC_MOV: /* to a control register */
-        if (insn->opcode_map != ZYDIS_OPCODE_MAP_0F || insn->opcode != 0x22)
-            return false;
-        if (insn->raw.modrm.reg == 4)
-            return st->gpr[gpr] & ~(uint64_t)EMU_CR4_VALID;
-        return insn->raw.modrm.reg == 0 && (st->efer & X86_EFER_LME);
-    default:
-        return false;
-    }
-}
-
 /* Does it save, load or clear the trap flag? */
 static bool loses_trap_flag(const ZydisDecodedInstruction *insn)
 {
@@ -222,17 +248,20 @@ static bool loses_trap_flag(const ZydisDecodedInstruction *insn)
 }
 
 /*
- * Is the instruction at RIP one that KVM has to step?  In long mode the
- * emulator itself knows what it does not know.
+ * Is the instruction at RIP one that KVM has to step, because of the kernel's
+ * interrupt controllers?  An interrupt there can be held back, but not taken.
  */
 static bool is_for_kvm(struct kvm_emulator *m)
 {
+    const struct debug_ctl *ctl = &m->k->debug;
     ZydisDecodedInstruction insn;
+    bool held = ctl->step && ctl->step_skip_intr;
 
-    if (m->k->irqchip_kernel)
-        return !decode(m, &insn) || !loses_trap_flag(&insn);
-    return !(m->st.efer & X86_EFER_LMA) && decode(m, &insn) &&
-           (!emu_isa_has(&insn) || is_of_the_kind(&m->st, &insn));
+    if (!m->k->irqchip_kernel)
+        return false;
+    if (!decode(m, &insn))
+        return !held;
+    return held ? insn.mnemonic == ZYDIS_MNEMONIC_HLT : !loses_trap_flag(&insn);
 }
 
 /* ---- what KVM could not do ----------------------------------------------- */
@@ -384,14 +413,17 @@ static enum emu_result soft_step(struct kvm_emulator *m)
     enum emu_result result;
 
     m->hit = false;
+    m->emu.defers = true;
     /* Without, strings go many elements at a time. */
     if (m->k->debug.wps > 0)
         m->emu.hooks.accessed = on_access;
-    if (m->k->debug.step && m->k->debug.step_skip_intr)
+    if (m->k->irqchip_kernel ||
+        (m->k->debug.step && m->k->debug.step_skip_intr))
         vcpu->intc.pending = NULL;
     result = step(m);
     vcpu->intc.pending = pending;
     m->emu.hooks.accessed = NULL;
+    m->emu.defers = false;
     return result;
 }
 
@@ -404,12 +436,25 @@ static void say_debug(struct kvm_emulator *m, struct vm_exit *why,
     if (hits & DEBUG_HIT_WATCH) {
         why->u.debug.gla = m->hit_gla;
         why->u.debug.write = m->hit_write;
+        m->hit = false;
     }
     if (hits & DEBUG_HIT_STEP)
         why->u.debug.dr6 = BIT(14); /* BS */
     m->k->hit_gla = x86_linear_rip(&m->st);
     /* A step's end says nothing of a breakpoint there: it is still to come. */
     m->k->hit_valid = hits & DEBUG_HIT_BREAKPOINT;
+}
+
+bool kvm_soft_hit(struct kvm_accel *k, struct vm_exit *e)
+{
+    struct kvm_emulator *m = k->emulator;
+
+    if (!m || !m->hit)
+        return false;
+    e->u.debug.gla = m->hit_gla;
+    e->u.debug.write = m->hit_write;
+    m->hit = false;
+    return true;
 }
 
 /* True: *WHY is an exit.  False: something else is to be looked at. */
@@ -421,6 +466,10 @@ static bool soft_burst(struct kvm_emulator *m, struct vm_exit *why)
     unsigned hits;
 
     k->hit_valid = false;
+    if (m->hit) { /* of the instruction that KVM has done meanwhile */
+        say_debug(m, why, hits_after(m));
+        return true;
+    }
     for (unsigned i = 0; i < SOFT_BURST; i++) {
         if (!fresh && !k->debug.step &&
             at_breakpoint(m, x86_linear_rip(&m->st))) {

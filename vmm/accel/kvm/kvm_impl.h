@@ -45,6 +45,8 @@ struct kvm_accel {
     bool surveyed; /* a guest of kvm_survey.c: shows KVM alone, no help */
     bool has_sregs2, has_blockirq, has_emulation_exit;
     bool svm;              /* the host's processor is AMD's kind */
+    uint64_t cr4_valid;    /* bits of CR4 that the guest can set ... */
+    unsigned phys_bits;    /* ... and of an address, as its CPUID says */
     struct mem_slot *slot; /* as the kernel has them; owned */
     unsigned slots;
     bool msr_known[KVM_STATE_MSRS]; /* rows of the table in kvm_state.c */
@@ -120,6 +122,8 @@ int kvm_get_state(struct vcpu *vcpu, struct x86_state *st);
 int kvm_set_state(struct vcpu *vcpu, const struct x86_state *st);
 /* Forgets what is cached, so that the next access goes to the kernel. */
 void kvm_state_changed(struct kvm_accel *k);
+/* Makes KVM and the processor forget translations; ST is the state now. */
+int kvm_flush_tlb(struct kvm_accel *k, const struct x86_state *st);
 
 /* kvm_run.c */
 int kvm_run(struct vcpu *vcpu, struct vm_exit *why);
@@ -139,6 +143,11 @@ void kvm_emulate_fini(struct kvm_accel *k);
 bool kvm_soft_wanted(const struct kvm_accel *k);
 /* Runs so.  True: *WHY is an exit, or *ERR is not 0; false: go round. */
 bool kvm_soft_run(struct kvm_accel *k, struct vm_exit *why, int *err);
+/*
+ * Does the instruction that KVM has just stepped access what is watched?  Says
+ * so in E, once.
+ */
+bool kvm_soft_hit(struct kvm_accel *k, struct vm_exit *e);
 
 /* kvm_debug.c */
 int kvm_set_debug(struct vcpu *vcpu, const struct debug_ctl *ctl);

@@ -590,6 +590,20 @@ out:
     return ret < 0 ? ret : 0;
 }
 
+/*
+ * KVM has no call for it.  A change of what paging depends on makes it load its
+ * tables anew, and forget all translations with them.
+ */
+int kvm_flush_tlb(struct kvm_accel *k, const struct x86_state *st)
+{
+    struct x86_state other = *st;
+    int ret;
+
+    other.cr4 ^= X86_CR4_PGE;
+    ret = set_sregs(k, &other);
+    return ret < 0 ? ret : set_sregs(k, st);
+}
+
 /* CPUID.80000001h:ECX.SVM of the processor that KVM uses. */
 static bool host_has_svm(void)
 {

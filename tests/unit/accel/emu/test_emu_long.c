@@ -102,8 +102,10 @@ static void vectors_on_a_device(void **state)
     assert_memory_equal(m->mmio, m->mmio + 16, 16);
     assert_int_equal(m->mmio_count, 4);
     /* vmovdqu: not ours */
+    assert_int_equal(RUN64(m, 0xc5, 0xfa, 0x6f, 0x03), EMU_FAULT);
+    assert_fault(m, X86_UD, 0);
+    m->st.cr4 |= X86_CR4_OSXSAVE;
     assert_int_equal(RUN64(m, 0xc5, 0xfa, 0x6f, 0x03), EMU_UNSUPPORTED);
-    assert_int_equal(RUN64(m, 0x0f, 0x20, 0xc0), EMU_UNSUPPORTED); /* mov cr0 */
     machine_free(m);
 }
 
@@ -413,6 +415,269 @@ static void syscall_and_sysret(void **state)
     machine_free(m);
 }
 
+/* ---- control registers, segments --------------------------------------- */
+
+static void control_registers(void **state)
+{
+    struct machine *m = with_tables();
+
+    (void)state;
+    m->emu.phys_bits = 40;
+    m->emu.cr4_valid |= X86_CR4_PCIDE;
+    m->st.gpr[X86_RAX] = PML4;
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xd8), EMU_DONE); /* mov cr3, rax */
+    assert_int_equal(RUN64(m, 0x0f, 0x20, 0xdb), EMU_DONE); /* mov rbx, cr3 */
+    assert_int_equal(m->st.gpr[X86_RBX], PML4);
+    m->st.gpr[X86_RAX] |= BIT64(40);
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xd8), EMU_FAULT);
+    assert_fault(m, X86_GP, 0);
+    m->st.gpr[X86_RAX] = m->st.cr4 | X86_CR4_PCIDE;
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xe0), EMU_DONE); /* mov cr4, rax */
+    m->st.gpr[X86_RAX] = PML4 | BIT64(63) | 5; /* PCID 5, nothing flushed */
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xd8), EMU_DONE);
+    assert_true(m->st.cr3 == (PML4 | 5));
+    m->st.gpr[X86_RAX] = m->st.cr4 & ~(uint64_t)X86_CR4_PAE;
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xe0), EMU_FAULT);
+    m->st.gpr[X86_RAX] = X86_CR0_PE | X86_CR0_ET; /* out of 64-bit code */
+    assert_int_equal(RUN64(m, 0x0f, 0x22, 0xc0), EMU_FAULT);
+    assert_fault(m, X86_GP, 0);
+    m->st.gpr[X86_R8] = 9;
+    assert_int_equal(RUN64(m, 0x45, 0x0f, 0x22, 0xc0), EMU_DONE);
+    assert_int_equal(m->st.cr8, 9);                   /* mov cr8, r8 */
+    assert_int_equal(RUN64(m, 0x0f, 0x06), EMU_DONE); /* clts */
+    machine_free(m);
+}
+
+/* A TSS of 64 bits in the GDT, at selector 30h. */
+static void put_tss(struct machine *m, uint64_t upper)
+{
+    const uint64_t words[] = {0x0000890050000067, upper};
+
+    machine_poke(m, GDT + 0x30, words, sizeof(words));
+    m->st.gdt.limit = 0x3f;
+}
+
+static void tables_and_tasks(void **state)
+{
+    struct machine *m = with_tables();
+    uint8_t raw[10];
+
+    (void)state;
+    m->st.gpr[X86_RSI] = HIGH + DATA_AT;
+    assert_int_equal(RUN64(m, 0x0f, 0x01, 0x06), EMU_DONE); /* sgdt [rsi] */
+    assert_true(mem_read(&m->mem, DATA_AT, raw, sizeof(raw)));
+    assert_memory_equal(raw + 2, &m->st.gdt.base, 8);
+    assert_int_equal(RUN64(m, 0x0f, 0x01, 0x1e), EMU_DONE); /* lidt [rsi] */
+    assert_true(m->st.idt.base == HIGH + GDT);
+    raw[9] = 0x12; /* not canonical */
+    machine_poke(m, DATA_AT, raw, sizeof(raw));
+    assert_int_equal(RUN64(m, 0x0f, 0x01, 0x1e), EMU_FAULT);
+    assert_fault(m, X86_GP, 0);
+    put_tss(m, HIGH >> 32);
+    m->st.gpr[X86_RAX] = 0x30;
+    assert_int_equal(RUN64(m, 0x0f, 0x00, 0xd8), EMU_DONE); /* ltr ax */
+    assert_true(m->st.tr.base == HIGH + TSS);
+    assert_int_equal(m->st.tr.attr, 0x8b);
+    assert_int_equal(at(m, GDT + 0x30) >> 40 & 0xff, 0x8b); /* busy */
+    assert_int_equal(RUN64(m, 0x0f, 0x00, 0xd8), EMU_FAULT);
+    assert_fault(m, X86_GP, 0x30);
+    put_tss(m, 0x12345678); /* not canonical */
+    assert_int_equal(RUN64(m, 0x0f, 0x00, 0xd8), EMU_FAULT);
+    m->st.gdt.limit = 0x37; /* only half of it */
+    assert_int_equal(RUN64(m, 0x0f, 0x00, 0xd8), EMU_FAULT);
+    assert_fault(m, X86_GP, 0x30);
+    machine_free(m);
+}
+
+static void segments(void **state)
+{
+    struct machine *m = with_tables();
+
+    (void)state;
+    m->st.gpr[X86_RAX] = 0;
+    m->st.seg[X86_FS].base = 0x1234567890;
+    assert_int_equal(RUN64(m, 0x8e, 0xd0), EMU_DONE); /* mov ss, ax: null */
+    assert_true(m->st.movss_shadow);
+    assert_int_equal(x86_cpl(&m->st), 0);
+    assert_int_equal(RUN64(m, 0x8e, 0xe0), EMU_DONE); /* mov fs, ax */
+    assert_int_equal(m->st.seg[X86_FS].base, 0);
+    m->emu.amd = true;
+    m->st.seg[X86_FS].base = 0x1234567890;
+    assert_int_equal(RUN64(m, 0x8e, 0xe0), EMU_DONE);
+    assert_true(m->st.seg[X86_FS].base == 0x1234567890);
+    m->st.gpr[X86_RAX] = 0x10;
+    assert_int_equal(RUN64(m, 0x8e, 0xe0), EMU_DONE);
+    assert_int_equal(m->st.seg[X86_FS].base, 0);
+    assert_int_equal(RUN64(m, 0x0f, 0xa0), EMU_DONE); /* push fs */
+    assert_int_equal(top(m, 0), 0x10);
+    assert_int_equal(RUN64(m, 0x0f, 0xa9), EMU_DONE); /* pop gs */
+    assert_int_equal(m->st.seg[X86_GS].selector, 0x10);
+    assert_true(m->st.gpr[X86_RSP] == HIGH + STACK_TOP - 4);
+    user(m);
+    m->st.gpr[X86_RAX] = 3;
+    assert_int_equal(RUN64(m, 0x8e, 0xd0), EMU_FAULT); /* ring 3 needs one */
+    assert_fault(m, X86_GP, 0);
+    machine_free(m);
+}
+
+/* ---- far branches ------------------------------------------------------ */
+
+static void far_pointer(struct machine *m, uint64_t offset, unsigned size,
+                        uint16_t selector)
+{
+    machine_poke(m, DATA_AT, &offset, size);
+    machine_poke(m, DATA_AT + size, &selector, 2);
+    m->st.gpr[X86_RSI] = HIGH + DATA_AT;
+}
+
+static void far_jumps(void **state)
+{
+    struct machine *m = with_tables();
+    const uint64_t to = HIGH + CODE_AT + 0x100;
+
+    (void)state;
+    far_pointer(m, to, 8, CS64);
+    assert_int_equal(RUN64(m, 0x48, 0xff, 0x2e), EMU_DONE); /* jmp far */
+    assert_true(m->st.rip == to);
+    far_pointer(m, 0x0000900000000000, 8, CS64);
+    assert_int_equal(RUN64(m, 0x48, 0xff, 0x2e), EMU_FAULT);
+    assert_fault(m, X86_GP, 0);
+    far_pointer(m, 0x8000, 4, 0x2b); /* of ring 3 */
+    assert_int_equal(RUN64(m, 0xff, 0x2e), EMU_FAULT);
+    assert_fault(m, X86_GP, 0x28);
+    far_pointer(m, 0x8000, 4, 0x30); /* no TSS is a target */
+    put_tss(m, HIGH >> 32);
+    assert_int_equal(RUN64(m, 0xff, 0x2e), EMU_FAULT);
+    assert_fault(m, X86_GP, 0x30);
+    m->emu.amd = true; /* takes four bytes whatever REX.W says */
+    far_pointer(m, CODE_AT, 4, CS64);
+    assert_int_equal(RUN64(m, 0x48, 0xff, 0x2e), EMU_DONE);
+    assert_int_equal(m->st.rip, CODE_AT);
+    machine_free(m);
+}
+
+static void far_calls_and_returns(void **state)
+{
+    struct machine *m = with_tables();
+    const uint64_t from = m->st.rip, sp = m->st.gpr[X86_RSP];
+
+    (void)state;
+    far_pointer(m, HIGH + CODE_AT + 0x100, 8, CS64);
+    assert_int_equal(RUN64(m, 0x48, 0xff, 0x1e), EMU_DONE); /* call far */
+    assert_true(m->st.gpr[X86_RSP] == sp - 16);
+    assert_true(top(m, 0) == from + 3);
+    assert_int_equal(top(m, 1), CS64);
+    assert_int_equal(RUN64(m, 0x48, 0xca, 0x10, 0), EMU_DONE); /* retfq 16 */
+    assert_true(m->st.rip == from + 3);
+    assert_true(m->st.gpr[X86_RSP] == sp + 16);
+    machine_free(m);
+}
+
+/* From ring 3 through a gate of 16 bytes, and back. */
+static void call_gates(void **state)
+{
+    const uint64_t to = HIGH + CODE_AT + 0x100;
+    const uint64_t gate64[] = {(to & 0xffff) | CS64 << 16 | 0xecull << 40 |
+                                   (to >> 16 & 0xffff) << 48,
+                               to >> 32};
+    struct machine *m = with_tables();
+    const uint64_t from = m->st.rip, sp = m->st.gpr[X86_RSP];
+
+    (void)state;
+    machine_poke(m, GDT + 0x30, gate64, sizeof(gate64));
+    m->st.gdt.limit = 0x3f;
+    user(m);
+    far_pointer(m, 0, 4, 0x33);
+    assert_int_equal(RUN64(m, 0xff, 0x1e), EMU_DONE);
+    assert_true(m->st.rip == to);
+    assert_int_equal(x86_cpl(&m->st), 0);
+    assert_int_equal(m->st.seg[X86_SS].selector, 0);
+    assert_true(m->st.gpr[X86_RSP] == HIGH + 0x7008 - 32);
+    assert_true(top(m, 0) == from + 2);
+    assert_true(top(m, 2) == sp);
+    assert_int_equal(top(m, 3), SS_USER);
+    assert_int_equal(RUN64(m, 0x48, 0xcb), EMU_DONE); /* retfq */
+    assert_int_equal(x86_cpl(&m->st), 3);
+    assert_true(m->st.rip == from + 2);
+    assert_true(m->st.gpr[X86_RSP] == sp);
+    m->st.gdt.limit = 0x37; /* only half of it */
+    assert_int_equal(RUN64(m, 0xff, 0x1e), EMU_FAULT);
+    assert_fault(m, X86_GP, 0x30);
+    machine_free(m);
+}
+
+/* ---- what is left to the owner ----------------------------------------- */
+
+static void accessed(void *opaque, uint64_t gla, unsigned len, bool write)
+{
+    uint64_t *last = opaque;
+
+    last[0] = gla;
+    last[1] = len;
+    last[2] = write;
+}
+
+static bool keeps(void *opaque, uint64_t addr, bool port)
+{
+    (void)opaque;
+    return port ? addr == 0x20 : addr >= 0x80000000;
+}
+
+/* Nothing of it is done, but what faults is known, and what is accessed. */
+static void the_owner_gets_what_does_not_fault(void **state)
+{
+    struct machine *m = with_tables();
+    uint64_t rip = m->st.rip, last[3];
+
+    (void)state;
+    m->emu.hooks.opaque = last;
+    m->emu.hooks.accessed = accessed;
+    m->st.gpr[X86_RSI] = HIGH + DATA_AT;
+    assert_int_equal(RUN64(m, 0x0f, 0x32), EMU_UNSUPPORTED); /* rdmsr */
+    /* mulx rax, rbx, [rsi] */
+    assert_int_equal(RUN64(m, 0xc4, 0xe2, 0xe3, 0xf6, 0x06), EMU_UNSUPPORTED);
+    assert_true(last[0] == HIGH + DATA_AT);
+    assert_int_equal(last[1], 8);
+    assert_int_equal(last[2], false);
+    assert_true(m->st.rip == rip);
+    m->st.gpr[X86_RSI] = 0x40000000;
+    assert_int_equal(RUN64(m, 0xc4, 0xe2, 0xe3, 0xf6, 0x06), EMU_FAULT);
+    assert_int_equal(m->emu.fault.vector, X86_PF);
+    m->st.gpr[X86_RCX] = X86_MSR_LSTAR;
+    m->st.gpr[X86_RDX] = 0x9000;
+    assert_int_equal(RUN64(m, 0x0f, 0x30), EMU_FAULT); /* wrmsr */
+    assert_fault(m, X86_GP, 0);
+    assert_int_equal(RUN64(m, 0x0f, 0x01, 0xd1), EMU_FAULT); /* xsetbv */
+    assert_fault(m, X86_UD, 0);
+    user(m);
+    assert_int_equal(RUN64(m, 0x0f, 0x32), EMU_FAULT);
+    assert_fault(m, X86_GP, 0);
+    machine_free(m);
+}
+
+/* Shadows too are as if nothing had been tried. */
+static void the_owner_gets_its_devices(void **state)
+{
+    struct machine *m = with_tables();
+    uint64_t rip = m->st.rip;
+
+    (void)state;
+    m->emu.hooks.keeps = keeps;
+    m->st.gpr[X86_RBX] = 0x80000000;
+    m->st.movss_shadow = true;
+    assert_int_equal(RUN64(m, 0x48, 0x8b, 0x03), EMU_UNSUPPORTED);
+    assert_int_equal(RUN64(m, 0xe6, 0x20), EMU_UNSUPPORTED); /* out 20h, al */
+    assert_true(m->st.movss_shadow);
+    assert_true(m->st.rip == rip);
+    assert_int_equal(m->mmio_count, 0);
+    assert_int_equal(RUN64(m, 0xe6, 0x21), EMU_DONE);
+    m->st.apic_base = 0x80000900; /* mov rax, cr8 */
+    assert_int_equal(RUN64(m, 0x44, 0x0f, 0x20, 0xc0), EMU_UNSUPPORTED);
+    m->st.apic_base = 0x40000900;
+    assert_int_equal(RUN64(m, 0x44, 0x0f, 0x20, 0xc0), EMU_DONE);
+    machine_free(m);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -429,6 +694,14 @@ int main(void)
         cmocka_unit_test(without_gates_it_shuts_down),
         cmocka_unit_test(iretq_checks_what_it_pops),
         cmocka_unit_test(syscall_and_sysret),
+        cmocka_unit_test(control_registers),
+        cmocka_unit_test(tables_and_tasks),
+        cmocka_unit_test(segments),
+        cmocka_unit_test(far_jumps),
+        cmocka_unit_test(far_calls_and_returns),
+        cmocka_unit_test(call_gates),
+        cmocka_unit_test(the_owner_gets_what_does_not_fault),
+        cmocka_unit_test(the_owner_gets_its_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

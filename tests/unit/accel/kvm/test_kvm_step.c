@@ -29,10 +29,9 @@ static void descriptors(struct guest *g)
 }
 
 /* One to one, for everybody; NOT_THERE is not mapped. */
-static void start(struct guest *g, bool irqchip_kernel, const void *code,
-                  size_t len)
+static void start_one(struct guest *g, bool irqchip_kernel, const void *code,
+                      size_t len)
 {
-    guest_need_complete();
     guest_init_options(
         g, (struct accel_options){.irqchip_kernel = irqchip_kernel});
     guest_enter(g, GUEST_LONG64, code, len);
@@ -48,6 +47,13 @@ static void start(struct guest *g, bool irqchip_kernel, const void *code,
     g->st.lstar = SYSCALL;
     g->st.sfmask = X86_EFLAGS_TF | X86_EFLAGS_IF;
     g->st.rflags = X86_EFLAGS_RES1 | X86_EFLAGS_CF;
+}
+
+static void start(struct guest *g, bool irqchip_kernel, const void *code,
+                  size_t len)
+{
+    guest_need_complete();
+    start_one(g, irqchip_kernel, code, len);
 }
 
 static void push(struct guest *g, uint64_t value)
@@ -351,6 +357,357 @@ static void the_guests_trap_flag_traps(void **unused)
     guest_fini(&g);
 }
 
+/* ---- faults of every kind ---------------------------------------------- */
+
+#define HANDLERS 0x11000u /* one for each vector, 16 bytes apart */
+#define DATA     0xb000u
+#define HIGH_BIT 0x0000900000000000ull /* not canonical */
+
+/* Gates of their own for the exceptions, SIZE bytes each. */
+static void tell_vectors_apart(struct guest *g, unsigned size)
+{
+    for (unsigned v = 0; v < 32; v++) {
+        uint16_t low = (uint16_t)(HANDLERS + 16 * v);
+
+        guest_poke(g, GUEST_IDT + size * v, &low, 2);
+        guest_put32(g, GUEST_IDT + size * v + 4, 0x00018e00);
+        guest_poke(g, HANDLERS + 16 * v, "\x90\xf4", 2);
+    }
+}
+
+static void registers(struct guest *g, const uint64_t gpr[4])
+{
+    g->st.gpr[X86_RAX] = gpr[0];
+    g->st.gpr[X86_RCX] = gpr[1];
+    g->st.gpr[X86_RDX] = gpr[2];
+    g->st.gpr[X86_RSI] = gpr[3];
+}
+
+struct fault_row {
+    const char *name, *code;
+    uint64_t gpr[4]; /* RAX, RCX, RDX, RSI */
+    enum x86_vector vector;
+    uint32_t error;
+    bool has_error;
+};
+
+/* clang-format off */
+static const struct fault_row ring0[] = {
+    {"rdmsr",     "\x0f\x32",     {0, 0x12345},                 X86_GP, 0, true},
+    {"wrmsr",     "\x0f\x30",     {0, 0x12345},                 X86_GP, 0, true},
+    {"efer",      "\x0f\x30",     {1u << 31, 0xc0000080},       X86_GP, 0, true},
+    {"pat",       "\x0f\x30",     {0x02020202, 0x277},          X86_GP, 0, true},
+    {"fs_base",   "\x0f\x30",     {0, 0xc0000100, 0x9000},      X86_GP, 0, true},
+    {"cr0",       "\x0f\x22\xc0", {X86_CR0_PG},                 X86_GP, 0, true},
+    {"cr0-pg",    "\x0f\x22\xc0", {X86_CR0_PE},                 X86_GP, 0, true},
+    {"cr3",       "\x0f\x22\xd8", {1ull << 60},                 X86_GP, 0, true},
+    {"cr4",       "\x0f\x22\xe0", {X86_CR4_PAE | BIT64(31)},    X86_GP, 0, true},
+    {"cr4-pae",   "\x0f\x22\xe0", {0},                          X86_GP, 0, true},
+    {"cr5",       "\x0f\x22\xe8", {0},                          X86_UD, 0, false},
+    {"cr8",       "\x44\x0f\x22\xc0", {16},                     X86_GP, 0, true},
+    {"dr7",       "\x0f\x23\xf8", {1ull << 32},                 X86_GP, 0, true},
+    {"mov-ds",    "\x8e\xd8",     {0x48},                       X86_GP, 0x48, true},
+    {"mov-ss",    "\x8e\xd0",     {0x2b},                       X86_GP, 0x28, true},
+    {"lfs",       "\x0f\xb4\x06", {0, 0, 0, NOT_THERE},         X86_PF, 0, true},
+    {"lgdt",      "\x0f\x01\x16", {0, 0, 0, NOT_THERE},         X86_PF, 0, true},
+    {"sidt",      "\x0f\x01\x0e", {0, 0, 0, NOT_THERE},         X86_PF, 2, true},
+    {"lldt",      "\x0f\x00\xd0", {0x10},                       X86_GP, 0x10, true},
+    {"ltr",       "\x0f\x00\xd8", {0x38},                       X86_GP, 0x38, true},
+    {"jmp-far",   "\xff\x2e",     {0, 0, 0, DATA},              X86_GP, 0, true},
+    {"call-far",  "\xff\x1e",     {0, 0, 0, NOT_THERE},         X86_PF, 0, true},
+    {"retf",      "\x48\xcb",     {0},                          X86_GP, 0, true},
+    {"insb",      "\x6c",         {0},                          X86_PF, 2, true},
+    {"fxsave",    "\x0f\xae\x06", {0, 0, 0, NOT_THERE},         X86_PF, 2, true},
+    {"fxrstor",   "\x0f\xae\x0e", {0, 0, 0, DATA + 8},          X86_GP, 0, true},
+    {"xsave",     "\x0f\xae\x26", {7, 0, 0, DATA},              X86_UD, 0, false},
+    {"xsetbv",    "\x0f\x01\xd1", {7},                          X86_UD, 0, false},
+    {"vzeroupper", "\xc5\xf8\x77", {0},                         X86_UD, 0, false},
+    {"vmrun",     "\x0f\x01\xd8", {0},                          X86_UD, 0, false},
+    {"wrfsbase",  "\xf3\x48\x0f\xae\xd0", {0},                  X86_UD, 0, false},
+};
+
+static const struct fault_row ring3[] = {
+    {"rdmsr",     "\x0f\x32",     {0, 0x10},                    X86_GP, 0, true},
+    {"rdpmc",     "\x0f\x33",     {0},                          X86_GP, 0, true},
+    {"rdtsc",     "\x0f\x31",     {0},                          X86_GP, 0, true},
+    {"clts",      "\x0f\x06",     {0},                          X86_GP, 0, true},
+    {"invlpg",    "\x0f\x01\x3e", {0, 0, 0, DATA},              X86_GP, 0, true},
+    {"wbinvd",    "\x0f\x09",     {0},                          X86_GP, 0, true},
+    {"cr0",       "\x0f\x20\xc0", {0},                          X86_GP, 0, true},
+    {"mov-es",    "\x8e\xc0",     {0x10},                       X86_GP, 0x10, true},
+};
+
+static const struct fault_row prot32[] = {
+    {"rdmsr",     "\x0f\x32",     {0, 0x12345},                 X86_GP, 0, true},
+    {"cr0",       "\x0f\x22\xc0", {X86_CR0_PG},                 X86_GP, 0, true},
+    {"cr4",       "\x0f\x22\xe0", {BIT64(31)},                  X86_GP, 0, true},
+    {"jmp-far",   "\xea\x34\x12\0\0\x48\0", {0},                X86_GP, 0x48, true},
+    {"xsetbv",    "\x0f\x01\xd1", {7},                          X86_UD, 0, false},
+    {"addsubps",  "\xf2\x0f\xd0\x06", {0, 0, 0, NOT_THERE},     X86_PF, 0, true},
+};
+/* clang-format on */
+
+/* The handler's frame: an error code or none, RIP, CS, RFLAGS. */
+static void at_handler(struct guest *g, const struct fault_row *row,
+                       uint64_t rip, unsigned size)
+{
+    uint64_t sp, value = 0;
+
+    step_to(g, HANDLERS + 16 * row->vector);
+    sp = g->st.gpr[X86_RSP];
+    if (row->has_error) {
+        guest_get(g);
+        memcpy(&value, mem_hva(&g->mem, sp, 8), size);
+        assert_int_equal(value, row->error);
+        sp += size;
+    }
+    memcpy(&value, mem_hva(&g->mem, sp, 8), size);
+    assert_int_equal(value, rip);
+    memcpy(&value, mem_hva(&g->mem, sp + 2 * size, 8), size);
+    assert_int_equal(value, X86_EFLAGS_RF | 0x3);
+    step_to(g, HANDLERS + 16 * row->vector + 1);
+}
+
+static void faults_of_ring_0_end_in_their_handlers(void **kernel)
+{
+    struct guest g;
+
+    guest_need_complete();
+    for (size_t i = 0; i < ARRAY_SIZE(ring0); i++) {
+        printf("# %s\n", ring0[i].name);
+        start_one(&g, *kernel, ring0[i].code, 8);
+        tell_vectors_apart(&g, 16);
+        registers(&g, ring0[i].gpr);
+        g.st.gpr[X86_RDI] = NOT_THERE;
+        set(&g);
+        at_handler(&g, &ring0[i], GUEST_CODE, 8);
+        guest_fini(&g);
+    }
+}
+
+static void faults_of_ring_3_end_in_their_handlers(void **kernel)
+{
+    struct guest g;
+
+    guest_need_complete();
+    for (size_t i = 0; i < ARRAY_SIZE(ring3); i++) {
+        printf("# %s\n", ring3[i].name);
+        start_one(&g, *kernel, "\xf4", 1);
+        tell_vectors_apart(&g, 16);
+        to_user(&g, CS_USER, ring3[i].code, 8);
+        registers(&g, ring3[i].gpr);
+        g.st.cr4 |= X86_CR4_TSD;
+        set(&g);
+        at_handler(&g, &ring3[i], USER_CODE, 8);
+        guest_fini(&g);
+    }
+}
+
+static void faults_of_older_modes_end_in_their_handlers(void **kernel)
+{
+    const struct accel_options options = {.irqchip_kernel = *kernel};
+    struct guest g;
+
+    guest_need_complete();
+    for (size_t i = 0; i < ARRAY_SIZE(prot32); i++) {
+        printf("# %s\n", prot32[i].name);
+        guest_init_options(&g, options);
+        guest_enter(&g, GUEST_PAGED32, prot32[i].code, 8);
+        tell_vectors_apart(&g, 8);
+        registers(&g, prot32[i].gpr);
+        g.st.cr4 |= X86_CR4_OSFXSR | X86_CR4_TSD;
+        g.st.rflags = X86_EFLAGS_RES1 | X86_EFLAGS_CF;
+        set(&g);
+        at_handler(&g, &prot32[i], GUEST_CODE, 4);
+        guest_fini(&g);
+    }
+}
+
+/* ---- what does not fault ----------------------------------------------- */
+
+static void system_registers_are_stepped(void **kernel)
+{
+    static const char code[] = "\x0f\x20\xe5"     /* mov rbp, cr4 */
+                               "\x0f\x22\xe5"     /* mov cr4, rbp */
+                               "\x0f\x06"         /* clts */
+                               "\x8e\xe0"         /* mov fs, eax */
+                               "\x0f\xa2"         /* cpuid */
+                               "\x0f\x31"         /* rdtsc */
+                               "\x44\x0f\x20\xc7" /* mov rdi, cr8 */
+                               "\x0f\x01\x56\x10" /* lgdt [rsi+16] */
+                               "\xff\x2e\x90";    /* jmp far [rsi] */
+    static const unsigned length[] = {3, 3, 2, 2, 2, 2, 4, 4};
+    uint64_t rip = GUEST_CODE;
+    struct guest g;
+
+    START(&g, *kernel, code);
+    g.st.gpr[X86_RSI] = DATA;
+    g.st.gpr[X86_RAX] = 0x10;
+    g.st.cr0 |= X86_CR0_TS;
+    guest_put64(&g, DATA, 8ull << 32 | SYSCALL);
+    guest_put64(&g, DATA + 16, (uint64_t)GUEST_GDT << 16 | 0x3f);
+    guest_put64(&g, DATA + 24, 0);
+    set(&g);
+    for (size_t i = 0; i < ARRAY_SIZE(length); i++)
+        step_to(&g, rip += length[i]);
+    assert_int_equal(g.st.gpr[X86_RBP] & X86_CR4_PAE, X86_CR4_PAE);
+    assert_false(g.st.cr0 & X86_CR0_TS);
+    assert_int_equal(g.st.seg[X86_FS].limit, UINT32_MAX);
+    assert_int_equal(g.st.gdt.limit, 0x3f);
+    step_to(&g, SYSCALL);
+    guest_fini(&g);
+}
+
+/* A call gate to ring 0, and back. */
+static void far_calls_are_stepped(void **kernel)
+{
+    struct guest g;
+
+    START(&g, *kernel, "\xf4");
+    to_user(&g, CS_USER, "\xff\x1e\x90", 3); /* call far [rsi] */
+    guest_put64(&g, DATA, 0x4bull << 32);
+    guest_put64(&g, GUEST_GDT + 0x48, 0x0001ec0000080100);
+    guest_put64(&g, GUEST_GDT + 0x50, 0);
+    g.st.gdt.limit = 0x57;
+    guest_poke(&g, SYSCALL, "\x90\x48\xcb", 3); /* retfq */
+    g.st.gpr[X86_RSI] = DATA;
+    set(&g);
+    step_to(&g, SYSCALL);
+    assert_int_equal(x86_cpl(&g.st), 0);
+    assert_int_equal(g.st.gpr[X86_RSP], RSP0 - 32);
+    assert_int_equal(top(&g, 0), USER_CODE + 2);
+    assert_int_equal(top(&g, 1), CS_USER);
+    assert_int_equal(top(&g, 2), GUEST_STACK);
+    step_to(&g, SYSCALL + 1);
+    step_to(&g, USER_CODE + 2);
+    assert_int_equal(x86_cpl(&g.st), 3);
+    assert_int_equal(g.st.gpr[X86_RSP], GUEST_STACK);
+    guest_fini(&g);
+}
+
+/* Into long mode, one instruction at a time, as a loader does it. */
+static void long_mode_is_entered_in_steps(void **kernel)
+{
+    static const char code[] = "\x0f\x22\xd8"            /* mov cr3, eax */
+                               "\x0f\x22\xe3"            /* mov cr4, ebx */
+                               "\x89\xd0\x31\xd2"        /* mov eax, edx; xor */
+                               "\x0f\x30"                /* wrmsr */
+                               "\x0f\x22\xc6"            /* mov cr0, esi */
+                               "\xea\0\x01\x01\0\x18\0"; /* jmp 18h:10100h */
+    static const unsigned length[] = {3, 3, 2, 2, 2, 3};
+    const struct accel_options options = {.irqchip_kernel = *kernel};
+    uint64_t rip = GUEST_CODE;
+    struct guest g;
+
+    guest_need_complete();
+    guest_init_options(&g, options);
+    guest_enter(&g, GUEST_PROT32, code, sizeof(code));
+    guest_put64(&g, GUEST_CR3, 0x5003);
+    guest_put64(&g, 0x5000, 0x6003);
+    guest_put64(&g, 0x6000, 0x83);
+    guest_put64(&g, GUEST_GDT + 0x18, 0x00af9b000000ffff);
+    guest_poke(&g, SYSCALL, "\x90\xf4", 2);
+    g.st.gpr[X86_RAX] = GUEST_CR3;
+    g.st.gpr[X86_RBX] = X86_CR4_PAE;
+    g.st.gpr[X86_RCX] = X86_MSR_EFER;
+    g.st.gpr[X86_RDX] = X86_EFER_LME;
+    g.st.gpr[X86_RSI] = g.st.cr0 | X86_CR0_PG;
+    set(&g);
+    for (size_t i = 0; i < ARRAY_SIZE(length); i++)
+        step_to(&g, rip += length[i]);
+    assert_int_equal(g.st.efer, X86_EFER_LME | X86_EFER_LMA);
+    step_to(&g, SYSCALL);
+    assert_int_equal(x86_mode(&g.st), X86_MODE_LONG64);
+    step_to(&g, SYSCALL + 1);
+    guest_fini(&g);
+}
+
+/* What the processor has cached of a page goes with INVLPG, stepped or not. */
+static void invlpg_reaches_the_processor(void **unused)
+{
+    static const char code[] = "\x48\x8b\x06\xf4"  /* mov rax, [rsi]; hlt */
+                               "\x0f\x01\x3e"      /* invlpg [rsi] */
+                               "\x48\x8b\x1e\xf4"; /* mov rbx, [rsi]; hlt */
+    struct guest g;
+    struct vm_exit e;
+
+    (void)unused;
+    START(&g, false, code);
+    guest_put64(&g, 0x6008, 0x40007);
+    guest_put64(&g, 0x40000, 0x50007);
+    guest_put64(&g, 0x50000, 1);
+    guest_put64(&g, 0x51000, 2);
+    g.st.gpr[X86_RSI] = 0x200000;
+    set(&g);
+    e = guest_run(&g);
+    assert_int_equal(e.kind, VM_EXIT_HLT);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RAX], 1);
+    guest_put64(&g, 0x40000, 0x51007);
+    g.st.activity = X86_ACTIVE;
+    g.st.rip = GUEST_CODE + 4;
+    set(&g);
+    step_to(&g, GUEST_CODE + 7);
+    debug(&g, (struct debug_ctl){.step = false});
+    e = guest_run(&g);
+    assert_int_equal(e.kind, VM_EXIT_HLT);
+    guest_get(&g);
+    assert_int_equal(g.st.gpr[X86_RBX], 2);
+    guest_fini(&g);
+}
+
+/* ---- watchpoints ------------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+    const char *name, *code;
+    bool write, old; /* 32-bit code */
+} accesses[] = {
+    {"lfs",      "\x0f\xb4\x06",     false, false},
+    {"lgdt",     "\x0f\x01\x16",     false, false},
+    {"sgdt",     "\x0f\x01\x06",     true,  false},
+    {"mov-fs",   "\x8e\x26",         false, false},
+    {"jmp-far",  "\xff\x2e",         false, false},
+    {"fxsave",   "\x0f\xae\x06",     true,  false},
+    {"fxrstor",  "\x0f\xae\x0e",     false, false},
+    {"outsb",    "\x6e",             false, false},
+    {"addsubps", "\xf2\x0f\xd0\x06", false, true},
+};
+/* clang-format on */
+
+static void watchpoints_see_what_is_stepped(void **unused)
+{
+    static const struct debug_wp both = {
+        .gla = DATA, .len = 2, .read = true, .write = true};
+    struct vm_exit e;
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
+        printf("# %s\n", accesses[i].name);
+        if (accesses[i].old) {
+            guest_init(&g);
+            guest_enter(&g, GUEST_PROT32, accesses[i].code, 5);
+        } else {
+            start_one(&g, false, accesses[i].code, 5);
+        }
+        g.st.cr4 |= X86_CR4_OSFXSR;
+        g.st.gpr[X86_RSI] = DATA;
+        guest_put64(&g, DATA, 8ull << 32 | SYSCALL);
+        set(&g);
+        debug(&g,
+              (struct debug_ctl){
+                  .step = true, .step_skip_intr = true, .wps = 1, .wp = &both});
+        e = guest_run(&g);
+        assert_int_equal(e.kind, VM_EXIT_DEBUG);
+        assert_int_equal(e.u.debug.hits, DEBUG_HIT_STEP | DEBUG_HIT_WATCH);
+        assert_int_equal(e.u.debug.gla, DATA);
+        assert_int_equal(e.u.debug.write, accesses[i].write);
+        guest_fini(&g);
+    }
+}
+
 int main(void)
 {
     /* In the kernel, the interrupt controllers leave it less to the emulator;
@@ -371,6 +728,14 @@ int main(void)
         BOTH(int3_ends_in_its_handler),
         BOTH(compatibility_mode_is_stepped_too),
         BOTH(protected_mode_is_stepped_so_too),
+        BOTH(faults_of_ring_0_end_in_their_handlers),
+        BOTH(faults_of_ring_3_end_in_their_handlers),
+        BOTH(faults_of_older_modes_end_in_their_handlers),
+        BOTH(system_registers_are_stepped),
+        BOTH(far_calls_are_stepped),
+        BOTH(long_mode_is_entered_in_steps),
+        cmocka_unit_test(invlpg_reaches_the_processor),
+        cmocka_unit_test(watchpoints_see_what_is_stepped),
         cmocka_unit_test(a_fault_ends_in_its_handler),
         cmocka_unit_test(a_fault_in_ring_3_ends_in_ring_0),
         cmocka_unit_test(an_interrupt_is_taken_unless_told_not_to),
