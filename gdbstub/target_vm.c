@@ -129,10 +129,14 @@ static int reg_write(void *opaque, unsigned n, const uint8_t *bytes)
 
 static bool reg_expedited(void *opaque, unsigned n, unsigned *regno)
 {
-    const struct gdb_layout *l = &((const struct gdb_vm *)opaque)->layout;
+    const struct gdb_vm *t = opaque;
+    const struct gdb_layout *l = &t->layout;
     const unsigned numbers[] = {l->bp, l->sp, l->pc, l->flags, l->mode};
 
     if (n >= ARRAY_SIZE(numbers))
+        return false;
+    /* One that only the description has: who has not read it would complain. */
+    if (numbers[n] == l->mode && !t->xml.len)
         return false;
     *regno = numbers[n];
     return true;
