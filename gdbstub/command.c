@@ -54,6 +54,15 @@ static size_t parse_number(const char *text, size_t len, uint64_t *value)
     return n;
 }
 
+/* As QEMU's manual has people type them: 0x5. */
+static size_t parse_qemu_number(const char *text, size_t len, uint64_t *value)
+{
+    size_t before = len > 2 && memcmp(text, "0x", 2) == 0 ? 2 : 0;
+    size_t n = parse_number(text + before, len - before, value);
+
+    return n ? before + n : 0;
+}
+
 /* p1.1, p1, 1, -1, 0: there is but one thread, so only the form matters. */
 static size_t parse_thread(const char *text, size_t len, uint64_t *value)
 {
@@ -95,6 +104,8 @@ static bool parse_one(const char schema[2], const char **text, size_t *len,
     arg->text = *text;
     if (schema[0] == 'L')
         n = parse_number(*text, *len, &arg->number);
+    else if (schema[0] == 'Q')
+        n = parse_qemu_number(*text, *len, &arg->number);
     else if (schema[0] == 'T')
         n = parse_thread(*text, *len, &arg->number);
     else

@@ -76,6 +76,7 @@ typedef enum gdb_reply gdb_handler(struct gdb_session *s,
 /*
  * SCHEMA: pairs of a type and what must follow.
  *   types       L hexadecimal number   T thread   S text up to what follows
+ *               Q a number, or 0x and one
  *   follows     , : ; =  that byte     . the end  ~ a ; or the end
  *   A leading ? lets all arguments be missing.
  */

@@ -172,6 +172,9 @@ static bool parse_action(const char *text, size_t len, char *action,
             continue;
         if (!gdb_args_parse(actions[i].schema, text + 1, len - 1, &args))
             return false;
+        if (actions[i].kind == GDB_RANGE &&
+            args.arg[1].number < args.arg[0].number)
+            return false;
         *action = text[0];
         *how = (struct gdb_resume){.kind = actions[i].kind,
                                    .start = args.arg[0].number,
