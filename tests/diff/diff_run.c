@@ -94,10 +94,11 @@ static bool differ(bool print, const char *what, uint32_t native, uint32_t ours)
 /* Does this processor tell the last x87 instruction's address, always? */
 static bool host_has_fip(void)
 {
-    uint8_t image[512] __attribute__((aligned(16)));
+    uint8_t image[512] __attribute__((aligned(16))) = {0};
     uint64_t fip;
 
-    __asm__ volatile("fninit\n\tfnop\n\tfxsave64 %0\n\tfninit" : "=m"(image));
+    __asm__ volatile("fninit\n\tfnop\n\tfxsave64 %0\n\tfninit"
+                     : "+m"(image)); /* some leave out what they do not tell */
     memcpy(&fip, image + 8, sizeof(fip));
     return fip != 0;
 }
