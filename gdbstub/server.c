@@ -43,8 +43,9 @@ struct gdb_server {
     /*
      * While a `monitor` command runs the guest: gdb that waits longer than its
      * `remotetimeout` says `-` each time.  When it was last heard, how long
-     * it waits (0: not known yet), in ns; after two of those in silence it has
-     * given up, for ^C there sends nothing.
+     * it waits (0: not known yet), in ns.  It gives up, for ^C there, in
+     * silence, and nowhere but behind the O that answers a `-`: two waits
+     * without a word, and it has; less, and only the next `-` tells.
      */
     atomic_ullong heard_ns, patience_ns;
     bool unheard; /* the last packet was not sent; it is, if asked for */
@@ -202,6 +203,23 @@ static int run_nak(struct debug *d, void *arg)
     return 0;
 }
 
+/*
+ * Does the client read what a `monitor` command ends with?  Sent to one that
+ * has given up, it would be taken for the answer to what is asked next, and so
+ * on.  One that follows changes asks for them as soon as it gives up; others
+ * get their answer at their next `-`.
+ */
+static bool hears_the_end(struct gdb_server *g, const struct debug_stop *stop)
+{
+    const struct gdb_session *s = &g->session;
+
+    if (stop->reason == DEBUG_REASON_ENDED && !s->extended)
+        return true; /* now or never */
+    if (!s->monitoring || s->held.len || !atomic_load(&g->patience_ns))
+        return true;
+    return s->follows && !has_given_up(g);
+}
+
 /* That was the end of an earlier run if what the client wants runs still. */
 static int run_interrupt(struct debug *d, void *arg)
 {
@@ -296,7 +314,7 @@ static void on_stop(void *opaque, const struct debug_stop *stop)
 {
     struct gdb_server *g = opaque;
 
-    bool heard = !has_given_up(g) || g->session.held.len;
+    bool heard = hears_the_end(g, stop);
 
     gdb_vm_forget(g->vm);
     atomic_store(&g->patience_ns, 0);
@@ -445,7 +463,8 @@ static void on_event(struct gdb_server *g, enum gdb_event event)
         (void)debug_server_call(g->srv, run_nak, g);
         break;
     case GDB_EVENT_INTERRUPT:
-        debug_server_interrupt(g->srv); /* at once, whatever it is at */
+        atomic_store(&g->patience_ns, 0); /* it is there */
+        debug_server_interrupt(g->srv);   /* at once, whatever it is at */
         (void)debug_server_call(g->srv, run_interrupt, g);
         break;
     case GDB_EVENT_ACK:

@@ -165,6 +165,40 @@ def test_free_port():
         proc.communicate()
 
 
+def test_given_up_before_the_stop():
+    """gdb leaves a `monitor` command at ^C, without a word; then the guest
+    stops by itself, here at a key.  What that says is not the answer to what
+    gdb asks next; a gdb that waits on gets it when it asks again."""
+    keys, where = os.path.join(WORK, "stop"), os.path.join(WORK, "stop.sock")
+    os.mkfifo(keys)
+    proc = subprocess.Popen(
+        [RINGSIDE, "debug", "--accel", ACCEL, "-m", "16M", "--keys", keys,
+         "--size", "100x30", "--gdb", "unix:" + where, PROT],
+        stdout=subprocess.PIPE)
+    try:
+        with open(keys, "w") as screen:
+            c = Client(where, timeout=20 * SLOWER)
+            c.ask("qSupported:swbreak+;hwbreak+")
+            assert c.ask("QStartNoAckMode") == "OK"
+            for waits_on in False, True:
+                c.send("qRcmd," + b"continue".hex())
+                time.sleep(1.5 * SLOWER)
+                c.send_raw(b"-")
+                assert c.recv() == "O"
+                screen.write("\x03\n")
+                screen.flush()
+                time.sleep(0.5 * SLOWER)
+                if waits_on:
+                    c.send_raw(b"-")
+                    said = bytes.fromhex(c.recv()).decode()
+                    assert "interrupted" in said, said
+                assert c.ask("qC") == "QC1"
+            c.close()
+    finally:
+        proc.kill()
+        proc.communicate()
+
+
 def test_client_vanishes():
     with Guest(PROT, "-S") as g:
         g.to("loop")
