@@ -71,7 +71,7 @@ static int listen_unix(struct gdb_listener *l, const char *path)
  */
 static void find_address(struct gdb_listener *l)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
     char host[256], port[16];
 
