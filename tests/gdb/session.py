@@ -356,7 +356,7 @@ def session_words():
     connect()
     check("real" in run("ringside regs"))
     said = run("symbol-file %s/modes.img.elf" % GUESTS)     # in 16-bit code
-    check("warning" not in said, said)
+    check("OS ABI" not in said, said)
     at = "%#x" % value("(long) &prot32_inner")
     check(at in run("ringside walk &prot32_inner"))
     check(at in run("walk prot32_inner"))
