@@ -171,18 +171,20 @@ static void add_system(struct builder *b, bool wide)
     add(b, "cpl", 32, "uint32", GDB_REG_CPL, 0);
     FIELD(b, "cs_ip", 64, "uint64", rip);
     FIELD(b, "ss_sp", 64, "uint64", gpr[X86_RSP]);
-    FIELD(b, "cr0", 64, "cr0_flags", cr0);
+    /* Flags are of 32 bits, all others are reserved: gdb casts the number of
+     * `set $cr0 = 0x11` to flags of its own width alone. */
+    FIELD(b, "cr0", 32, "cr0_flags", cr0);
     FIELD(b, "cr2", 64, "uint64", cr2);
     FIELD(b, "cr3", 64, "uint64", cr3);
-    FIELD(b, "cr4", 64, "cr4_flags", cr4);
+    FIELD(b, "cr4", 32, "cr4_flags", cr4);
     FIELD(b, "cr8", 64, "uint64", cr8);
-    FIELD(b, "efer", 64, "efer_flags", efer);
+    FIELD(b, "efer", 32, "efer_flags", efer);
     FIELD(b, "dr0", 64, "uint64", dr[0]);
     FIELD(b, "dr1", 64, "uint64", dr[1]);
     FIELD(b, "dr2", 64, "uint64", dr[2]);
     FIELD(b, "dr3", 64, "uint64", dr[3]);
-    FIELD(b, "dr6", 64, "dr6_flags", dr[6]);
-    FIELD(b, "dr7", 64, "dr7_flags", dr[7]);
+    FIELD(b, "dr6", 32, "dr6_flags", dr[6]);
+    FIELD(b, "dr7", 32, "dr7_flags", dr[7]);
     FIELD(b, "gdtr_base", 64, "uint64", gdt.base);
     FIELD(b, "gdtr_limit", 32, "uint32", gdt.limit);
     FIELD(b, "idtr_base", 64, "uint64", idt.base);

@@ -68,11 +68,11 @@ static const struct bits attr[] = {
 static const struct type types[] = {
     { "i386_eflags",  "org.gnu.gdb.i386.core", 4, eflags },
     { "i386_mxcsr",   "org.gnu.gdb.i386.sse",  4, mxcsr },
-    { "cr0_flags",    "org.ringside.system",   8, cr0 },
-    { "cr4_flags",    "org.ringside.system",   8, cr4 },
-    { "efer_flags",   "org.ringside.system",   8, efer },
-    { "dr6_flags",    "org.ringside.system",   8, dr6 },
-    { "dr7_flags",    "org.ringside.system",   8, dr7 },
+    { "cr0_flags",    "org.ringside.system",   4, cr0 },
+    { "cr4_flags",    "org.ringside.system",   4, cr4 },
+    { "efer_flags",   "org.ringside.system",   4, efer },
+    { "dr6_flags",    "org.ringside.system",   4, dr6 },
+    { "dr7_flags",    "org.ringside.system",   4, dr7 },
     { "segment_attr", "org.ringside.system",   4, attr },
 };
 /* clang-format on */

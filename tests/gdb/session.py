@@ -364,6 +364,10 @@ def session_words():
     check("if eax & 1 || 1" in run("ringside points"))
     check(run("ringside") == run("monitor help"))
     run("monitor delete")
+    for name in ("cr0", "cr4", "dr6", "dr7", "efer", "eflags", "cs_attr"):
+        run("set $%s = %#x" % (name, value("$" + name)))
+    run("set $cr4 = 0x600")
+    check("OSFXSR" in str(gdb.parse_and_eval("$cr4")))
     run("tbreak prot32_inner")
     run("continue")
     run("symbol-file")
