@@ -33,7 +33,7 @@ struct gdb_session {
     bool running;      /* a resuming packet waits for its stop */
     bool monitoring;   /* it is a `monitor` command: the stop's text, then */
     bool follows;      /* the client asks whether the guest has changed */
-    bool detached;     /* the client took its leave */
+    bool detached;     /* the client took its leave of the guest */
     bool dead;         /* killed; only a restart helps */
     unsigned files;    /* a bit for each open descriptor */
     unsigned file[GDB_FILES_MAX]; /* which of the target's that is */

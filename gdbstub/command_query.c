@@ -86,12 +86,13 @@ enum gdb_reply gdb_offsets(struct gdb_session *s, const struct gdb_args *args)
 
 /* ---- threads: the one vCPU ---------------------------------------------- */
 
-/* A guest that was killed, or has ended, has none. */
+/* A guest that was killed, or has ended, has none; nor has one that the client
+ * left but not the stub, or gdb would think itself attached. */
 static bool has_thread(struct gdb_session *s)
 {
     struct gdb_stop stop = {0};
 
-    if (s->dead)
+    if (s->dead || (s->detached && s->extended))
         return false;
     if (s->target.ops->running(s->target.opaque))
         return true;

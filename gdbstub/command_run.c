@@ -274,7 +274,7 @@ static enum gdb_reply do_restart(struct gdb_session *s)
         return gdb_fail(s, EPERM, "restart: only for extended-remote");
     err = s->target.ops->restart(s->target.opaque);
     if (!err)
-        s->dead = false;
+        s->dead = s->detached = false;
     return gdb_result(s, err, "restart");
 }
 
@@ -297,7 +297,10 @@ enum gdb_reply gdb_vrun(struct gdb_session *s, const struct gdb_args *args)
 
 enum gdb_reply gdb_attach(struct gdb_session *s, const struct gdb_args *args)
 {
-    if (args->arg[0].number != 1 || s->dead)
+    if (s->dead)
+        return gdb_fail(s, ESRCH, "the guest was killed; `run` restarts it");
+    if (args->arg[0].number != 1)
         return gdb_fail(s, ESRCH, "there is only process 1, the guest");
+    s->detached = false;
     return gdb_why(s, args);
 }

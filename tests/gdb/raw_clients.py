@@ -247,3 +247,19 @@ def test_detach_and_attach():
         assert first > 1000
         g.c.run("vCont;s:1")
         assert g.c.ask("D;1") == "OK"
+
+
+def test_detach_and_stay():
+    """What `target extended-remote` makes of `detach`, and of `attach 1`."""
+    with Guest(PROT, "-S") as g:
+        assert g.c.ask("!") == "OK"
+        g.to("loop")
+        assert g.c.ask("D;1") == "OK"
+        assert g.c.ask("qfThreadInfo") == "l"
+        assert "<thread " not in g.c.ask("qXfer:threads:read::0,1000")
+        assert g.c.ask("vAttach;7")[0] == "E"
+        g.c.send("vAttach;1")
+        assert g.c.stop().startswith("T02")
+        assert g.c.ask("qfThreadInfo") == "mp1.1"
+        assert g.c.ask("D;1") == "OK"
+        assert g.c.ask("vRun;")[0] == "E"   # it runs
