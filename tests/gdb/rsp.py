@@ -55,7 +55,8 @@ class Client:
         while True:
             try:
                 if isinstance(where, int):
-                    self.sock = socket.create_connection(("127.0.0.1", where))
+                    self.sock = socket.socket()
+                    self.sock.connect(("127.0.0.1", where))
                     self.sock.setsockopt(socket.IPPROTO_TCP,
                                          socket.TCP_NODELAY, 1)
                 else:
