@@ -56,6 +56,12 @@ struct emu_hooks {
      * instruction that gets there is left to it: EMU_UNSUPPORTED.  May be NULL.
      */
     bool (*keeps)(void *opaque, uint64_t addr, bool port);
+    /*
+     * Does the guest's CPUID show BIT of register REG (0: EAX, to 3: EDX) of
+     * LEAF?  Asked of what is left to the owner.  NULL: it does.
+     */
+    bool (*has_feature)(void *opaque, uint32_t leaf, unsigned reg,
+                        unsigned bit);
 };
 
 #define EMU_TLB_SIZE 1024u /* direct mapped, by linear page number */

@@ -4,8 +4,8 @@
  * it accesses, for watchpoints.  KVM steps with the processor's trap flag,
  * which a fault would leave in its handler's frame.
  *
- * Not here: #UD of what CPUID does not show, and whatever only the processor
- * itself knows (the MSRs that there are: KVM asks before it raises #GP).
+ * Not here: what only KVM knows (the MSRs that there are: it asks before it
+ * raises #GP), and what KVM does as it pleases (MONITOR, hypercalls).
  */
 #include "vmm/accel/emu/emu_internal.h"
 #include "vmm/accel/emu/sys.h"
@@ -32,6 +32,46 @@ static uint32_t needed_cr4(ZydisISAExt ext)
     }
 }
 
+/* What is #UD when CPUID does not show it; SDM vol. 2A, CPUID. */
+enum { EBX = 1, ECX, EDX };
+static const struct {
+    uint8_t ext; /* ZydisISAExt */
+    uint8_t reg, bit;
+    uint32_t leaf;
+} features[] = {
+    /* clang-format off */
+    {ZYDIS_ISA_EXT_SSE3,       ECX, 0,  1},
+    {ZYDIS_ISA_EXT_PCLMULQDQ,  ECX, 1,  1},
+    {ZYDIS_ISA_EXT_SSSE3,      ECX, 9,  1},
+    {ZYDIS_ISA_EXT_MOVBE,      ECX, 22, 1},
+    {ZYDIS_ISA_EXT_AES,        ECX, 25, 1},
+    {ZYDIS_ISA_EXT_RDRAND,     ECX, 30, 1},
+    {ZYDIS_ISA_EXT_BMI2,       EBX, 8,  7},
+    {ZYDIS_ISA_EXT_INVPCID,    EBX, 10, 7},
+    {ZYDIS_ISA_EXT_RDSEED,     EBX, 18, 7},
+    {ZYDIS_ISA_EXT_ADOX_ADCX,  EBX, 19, 7},
+    {ZYDIS_ISA_EXT_SMAP,       EBX, 20, 7},
+    {ZYDIS_ISA_EXT_CLFLUSHOPT, EBX, 23, 7},
+    {ZYDIS_ISA_EXT_CLWB,       EBX, 24, 7},
+    {ZYDIS_ISA_EXT_SHA,        EBX, 29, 7},
+    {ZYDIS_ISA_EXT_RDPID,      ECX, 22, 7},
+    {ZYDIS_ISA_EXT_SSE4A,      ECX, 6,  0x80000001},
+    {ZYDIS_ISA_EXT_TBM,        ECX, 21, 0x80000001},
+    {ZYDIS_ISA_EXT_RDTSCP,     EDX, 27, 0x80000001},
+    {ZYDIS_ISA_EXT_AMD3DNOW,   EDX, 31, 0x80000001},
+    /* clang-format on */
+};
+
+static bool is_shown(const struct emu *emu, ZydisISAExt ext)
+{
+    for (size_t i = 0; emu->hooks.has_feature && i < ARRAY_SIZE(features); i++)
+        if (features[i].ext == ext &&
+            !emu->hooks.has_feature(emu->hooks.opaque, features[i].leaf,
+                                    features[i].reg, features[i].bit))
+            return false;
+    return true;
+}
+
 /* VEX, EVEX and XOP; those of general registers need no XSAVE. */
 static bool check_encoding(struct emu *emu)
 {
@@ -55,7 +95,7 @@ static bool check_existence(struct emu *emu)
     uint32_t cr4 = needed_cr4(ext);
     bool host = ext == ZYDIS_ISA_EXT_VTX || ext == ZYDIS_ISA_EXT_SVM;
 
-    if (cr4 && !(emu->st->cr4 & cr4))
+    if ((cr4 && !(emu->st->cr4 & cr4)) || !is_shown(emu, ext))
         return emu_raise(emu, X86_UD);
     /* No guest is a host; calls to its own it may make. */
     if (host && mnemonic != ZYDIS_MNEMONIC_VMCALL &&

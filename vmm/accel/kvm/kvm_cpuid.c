@@ -151,12 +151,28 @@ static void note_limits(struct kvm_accel *k, struct kvm_cpuid_entry2 *e)
             k->cr4_valid |= cr4_bits[i].cr4;
 }
 
+/* struct kvm_cpuid2 ends in a flexible array. */
+struct cpuid_list {
+    struct kvm_cpuid2 head;
+    struct kvm_cpuid_entry2 entry[KVM_CPUID_MAX];
+};
+
+bool kvm_cpuid_has(struct kvm_accel *k, uint32_t leaf, unsigned reg,
+                   unsigned bit)
+{
+    struct cpuid_list all = {.head.nent = KVM_CPUID_MAX};
+
+    if (kvm_ioctl_log(k->vcpu_fd, KVM_GET_CPUID2, &all, "KVM_GET_CPUID2") < 0)
+        return true;
+    for (uint32_t i = 0; i < all.head.nent; i++)
+        if (all.entry[i].function == leaf && all.entry[i].index == 0)
+            return *entry_reg(&all.entry[i], (enum cpuid_reg)reg) >> bit & 1;
+    return false;
+}
+
 int kvm_cpuid_init(struct kvm_accel *k)
 {
-    struct {
-        struct kvm_cpuid2 head;
-        struct kvm_cpuid_entry2 entry[KVM_CPUID_MAX];
-    } all = {.head.nent = KVM_CPUID_MAX};
+    struct cpuid_list all = {.head.nent = KVM_CPUID_MAX};
     uint32_t n = 0;
     int ret = kvm_ioctl_log(k->sys_fd, KVM_GET_SUPPORTED_CPUID, &all,
                             "KVM_GET_SUPPORTED_CPUID");

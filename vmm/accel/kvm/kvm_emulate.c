@@ -98,6 +98,14 @@ static bool on_keeps(void *opaque, uint64_t addr, bool port)
     return false;
 }
 
+static bool on_has_feature(void *opaque, uint32_t leaf, unsigned reg,
+                           unsigned bit)
+{
+    const struct kvm_emulator *m = opaque;
+
+    return kvm_cpuid_has(m->k, leaf, reg, bit);
+}
+
 static struct kvm_emulator *emulator(struct kvm_accel *k)
 {
     struct kvm_emulator *m = k->emulator;
@@ -105,6 +113,7 @@ static struct kvm_emulator *emulator(struct kvm_accel *k)
         .tlb_flush_page = on_flush_page,
         .tlb_flush = on_flush,
         .keeps = on_keeps,
+        .has_feature = on_has_feature,
     };
     int ret;
 

@@ -111,6 +111,9 @@ int kvm_ioctl_log(int fd, unsigned long request, void *arg, const char *what);
 
 /* kvm_cpuid.c: tells KVM what CPUID says.  0 or -errno. */
 int kvm_cpuid_init(struct kvm_accel *k);
+/* Does the guest see BIT of register REG (0: EAX, to 3: EDX) of LEAF? */
+bool kvm_cpuid_has(struct kvm_accel *k, uint32_t leaf, unsigned reg,
+                   unsigned bit);
 
 /* kvm_slots.c */
 int kvm_slots_changed(struct vcpu *vcpu);

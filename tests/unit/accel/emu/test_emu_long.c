@@ -623,6 +623,12 @@ static bool keeps(void *opaque, uint64_t addr, bool port)
     return port ? addr == 0x20 : addr >= 0x80000000;
 }
 
+static bool has_feature(void *opaque, uint32_t leaf, unsigned reg, unsigned bit)
+{
+    (void)opaque;
+    return leaf == 1 && reg == 2 && bit == 30; /* RDRAND alone */
+}
+
 /* Nothing of it is done, but what faults is known, and what is accessed. */
 static void the_owner_gets_what_does_not_fault(void **state)
 {
@@ -648,6 +654,10 @@ static void the_owner_gets_what_does_not_fault(void **state)
     assert_int_equal(RUN64(m, 0x0f, 0x30), EMU_FAULT); /* wrmsr */
     assert_fault(m, X86_GP, 0);
     assert_int_equal(RUN64(m, 0x0f, 0x01, 0xd1), EMU_FAULT); /* xsetbv */
+    assert_fault(m, X86_UD, 0);
+    m->emu.hooks.has_feature = has_feature;
+    assert_int_equal(RUN64(m, 0x0f, 0xc7, 0xf0), EMU_UNSUPPORTED); /* rdrand */
+    assert_int_equal(RUN64(m, 0x0f, 0xc7, 0xf8), EMU_FAULT);       /* rdseed */
     assert_fault(m, X86_UD, 0);
     user(m);
     assert_int_equal(RUN64(m, 0x0f, 0x32), EMU_FAULT);

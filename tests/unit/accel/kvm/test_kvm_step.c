@@ -2,6 +2,8 @@
  * Steps, in long mode above all, over what saves, loads or clears RFLAGS: where
  * the trap flag of KVM's own stepping would be lost, or seen by the guest.
  */
+#include <cpuid.h>
+
 #include "tests/unit/accel/kvm/kvm_guest.h"
 
 #define USER_CODE 0x8000u
@@ -523,6 +525,25 @@ static void faults_of_older_modes_end_in_their_handlers(void **kernel)
     }
 }
 
+/* What the host's processor, and so the guest's, does not have. */
+static void an_instruction_that_is_not_there_ends_in_its_handler(void **kernel)
+{
+    static const struct fault_row rdrand = {
+        "rdrand", "\x0f\xc7\xf0", {0}, X86_UD, 0, false};
+    unsigned eax, ebx, ecx, edx;
+    struct guest g;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx & BIT(30))) {
+        printf("skipped: this processor has RDRAND\n");
+        skip();
+    }
+    start(&g, *kernel, rdrand.code, 4);
+    tell_vectors_apart(&g, 16);
+    set(&g);
+    at_handler(&g, &rdrand, GUEST_CODE, 8);
+    guest_fini(&g);
+}
+
 /* ---- what does not fault ----------------------------------------------- */
 
 static void system_registers_are_stepped(void **kernel)
@@ -731,6 +752,7 @@ int main(void)
         BOTH(faults_of_ring_0_end_in_their_handlers),
         BOTH(faults_of_ring_3_end_in_their_handlers),
         BOTH(faults_of_older_modes_end_in_their_handlers),
+        BOTH(an_instruction_that_is_not_there_ends_in_its_handler),
         BOTH(system_registers_are_stepped),
         BOTH(far_calls_are_stepped),
         BOTH(long_mode_is_entered_in_steps),
