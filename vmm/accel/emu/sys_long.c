@@ -193,7 +193,7 @@ bool sys_long_iret(struct emu *emu)
 {
     struct x86_state *st = emu->st;
     unsigned size = emu->insn->operand_width / 8u, cpl = x86_cpl(st), rpl;
-    uint64_t frame[FRAME], sp = st->gpr[X86_RSP];
+    uint64_t frame[FRAME] = {0}, sp = st->gpr[X86_RSP];
     struct x86_seg cs, ss = st->seg[X86_SS];
     bool outer;
 

@@ -208,7 +208,7 @@ bool sys_lldt(struct emu *emu)
 bool sys_ltr(struct emu *emu)
 {
     uint32_t types = BIT(SYS_TSS32) | (sys_is_long(emu) ? 0 : BIT(SYS_TSS16));
-    struct x86_seg seg;
+    struct x86_seg seg = {0};
     struct sys_desc d;
     uint16_t selector;
 
