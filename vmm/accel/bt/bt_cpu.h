@@ -49,12 +49,12 @@
 #define BT_CPU_EXIT_INFO    (-64)
 #define BT_CPU_HFLAGS       (-60)
 #define BT_CPU_IFLAG        (-56)
-#define BT_CPU_IRQ_LINE     (-54)
-#define BT_CPU_X87_DEAD     (-53)
-#define BT_CPU_SSE_DEAD     (-52)
-#define BT_CPU_X87_OFF      (-51)
-#define BT_CPU_SSE_OFF      (-50)
-#define BT_CPU_FPU_ENTER    (-49)
+#define BT_CPU_IRQ_LINE     (-55)
+#define BT_CPU_X87_DEAD     (-54)
+#define BT_CPU_SSE_DEAD     (-53)
+#define BT_CPU_X87_OFF      (-52)
+#define BT_CPU_SSE_OFF      (-51)
+#define BT_CPU_FPU_ENTER    (-50)
 #define BT_CPU_X87_MEM      (-48) /* x87_insn right behind it */
 #define BT_CPU_X87_INSN     (-44)
 #define BT_CPU_R13          (-40)
@@ -112,7 +112,6 @@ struct bt_cpu {
     uint32_t exit_info;
     uint32_t hflags;   /* guest's arithmetic flags and DF, when in C */
     uint8_t iflag;     /* EFLAGS.IF, when in translated code */
-    uint8_t shadow;    /* st.sti_shadow, likewise */
     uint8_t irq_line;  /* INTR is up: STI and POPF must look */
     uint8_t x87_dead;  /* 0: guest x87 and SSE state is in the processor */
     uint8_t sse_dead;  /* 0: ... and SSE instructions are allowed */
