@@ -258,7 +258,7 @@ static bool relocate_symbols(struct command_ctx *ctx, int argc, char **argv,
     return true;
 }
 
-/* symbols [FILE | add FILE [DELTA] | relocate DELTA] */
+/* symbols [FILE [DELTA] | add FILE [DELTA] | relocate DELTA] */
 bool command_symbols(struct command_ctx *ctx, int argc, char **argv,
                      struct strbuf *out)
 {
