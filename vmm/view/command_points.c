@@ -309,9 +309,10 @@ static bool list_catches(struct strbuf *out)
         out,
         "mode       [cpl | NAME]              a change of mode, or of CPL\n"
         "A value may be a range: catch port 0x3f8..0x3ff out\n"
-        "Then, as for break: [cr3 VALUE] [cpl N] [mode NAME] [if EXPR]; at an\n"
-        "exception these are its handler's: catch exception #pf if cr2 < "
-        "4096\n");
+        "Then, as for break: [cr3 VALUE] [cpl N] [mode NAME] [if EXPR], of "
+        "the\n"
+        "state at the stop, where a handler begins: catch exception #pf "
+        "if cr2 < 4096\n");
     return true;
 }
 
