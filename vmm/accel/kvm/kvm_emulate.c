@@ -268,6 +268,8 @@ static bool is_for_kvm(struct kvm_emulator *m)
 
     if (!m->k->irqchip_kernel)
         return false;
+    if (m->st.activity != X86_ACTIVE) /* until an interrupt: the kernel's */
+        return true;
     if (!decode(m, &insn))
         return !held;
     return held ? insn.mnemonic == ZYDIS_MNEMONIC_HLT : !loses_trap_flag(&insn);

@@ -677,6 +677,30 @@ static void invlpg_reaches_the_processor(void **unused)
     guest_fini(&g);
 }
 
+/* The kernel's own controllers answer, not the board. */
+static void devices_in_the_kernel_are_the_kernels(void **unused)
+{
+    static const char code[] = "\xa1\x30\0\xe0\xfe" /* mov eax, [fee00030] */
+                               "\xe4\x21\xe4\x80";  /* in al, 21h; 80h */
+    struct guest g;
+
+    (void)unused;
+    guest_need_complete();
+    guest_init_options(&g, (struct accel_options){.irqchip_kernel = true});
+    guest_enter(&g, GUEST_PROT32, code, sizeof(code));
+    g.pio_in = g.mmio_in = 0x5a;
+    set(&g);
+    step_to(&g, GUEST_CODE + 5);
+    assert_int_equal(g.st.gpr[X86_RAX] & 0xff, 0x14); /* version */
+    step_to(&g, GUEST_CODE + 7);
+    assert_int_equal(g.nested[VM_EXIT_MMIO] + g.nested[VM_EXIT_PIO], 0);
+    assert_int_not_equal(g.st.gpr[X86_RAX] & 0xff, 0x5a);
+    step_to(&g, GUEST_CODE + 9);
+    assert_int_equal(g.nested[VM_EXIT_PIO], 1);
+    assert_int_equal(g.st.gpr[X86_RAX] & 0xff, 0x5a);
+    guest_fini(&g);
+}
+
 /* ---- watchpoints ------------------------------------------------------- */
 
 /* clang-format off */
@@ -757,6 +781,7 @@ int main(void)
         BOTH(far_calls_are_stepped),
         BOTH(long_mode_is_entered_in_steps),
         cmocka_unit_test(invlpg_reaches_the_processor),
+        cmocka_unit_test(devices_in_the_kernel_are_the_kernels),
         cmocka_unit_test(watchpoints_see_what_is_stepped),
         cmocka_unit_test(a_fault_ends_in_its_handler),
         cmocka_unit_test(a_fault_in_ring_3_ends_in_ring_0),
