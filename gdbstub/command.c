@@ -211,8 +211,6 @@ static void put_error(struct gdb_session *s)
         strbuf_printf(&s->body, "E%02x", (unsigned)s->error & 0xffu);
 }
 
-/* The client has given up waiting for the end of its `monitor` command: gdb
- * does at ^C, and says nothing. */
 static bool hold(struct gdb_session *s, const char *packet, size_t len)
 {
     s->target.ops->interrupt(s->target.opaque);
@@ -223,6 +221,8 @@ static bool hold(struct gdb_session *s, const char *packet, size_t len)
 
 bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len)
 {
+    /* The client has given up waiting for the end of its `monitor` command: gdb
+     * does at ^C, and says nothing. */
     if (s->monitoring)
         return hold(s, packet, len);
     strbuf_reset(&s->body);
@@ -242,6 +242,8 @@ bool gdb_session_packet(struct gdb_session *s, const char *packet, size_t len)
     case GDB_REPLY_LATER:
         s->running = true;
         return false;
+    case GDB_REPLY_HOLD:
+        return hold(s, packet, len);
     case GDB_REPLY_NONE:
         return false;
     }

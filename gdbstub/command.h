@@ -39,8 +39,8 @@ struct gdb_session {
     unsigned file[GDB_FILES_MAX]; /* which of the target's that is */
     bool reads_libraries;         /* the client asks for the list of them */
     uint32_t libraries;           /* a hash of the list that it had */
-    struct strbuf held; /* came while monitoring: for after the stop */
-    bool held_ctrl_c;   /* and ^C after it */
+    struct strbuf held;           /* a packet for after the stop, not for now */
+    bool held_ctrl_c;             /* and ^C after it */
     struct strbuf body;
     int error; /* of REPLY_ERROR: a positive errno */
     char why[160];
@@ -56,6 +56,7 @@ enum gdb_reply {
     GDB_REPLY_EMPTY, /* not supported */
     GDB_REPLY_ERROR, /* session->error, session->why */
     GDB_REPLY_LATER, /* a stop reply will be sent */
+    GDB_REPLY_HOLD,  /* the guest is stopped, then the packet carried out */
     GDB_REPLY_NONE,  /* nothing ever */
 };
 

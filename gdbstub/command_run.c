@@ -272,6 +272,8 @@ static enum gdb_reply do_restart(struct gdb_session *s)
 
     if (!s->extended)
         return gdb_fail(s, EPERM, "restart: only for extended-remote");
+    if (s->target.ops->running(s->target.opaque)) /* since `detach` */
+        return GDB_REPLY_HOLD;
     err = s->target.ops->restart(s->target.opaque);
     if (!err)
         s->dead = s->detached = false;
@@ -280,8 +282,10 @@ static enum gdb_reply do_restart(struct gdb_session *s)
 
 enum gdb_reply gdb_restart(struct gdb_session *s, const struct gdb_args *args)
 {
+    enum gdb_reply reply = do_restart(s);
+
     (void)args;
-    return do_restart(s) == GDB_REPLY_OK ? GDB_REPLY_NONE : GDB_REPLY_ERROR;
+    return reply == GDB_REPLY_OK ? GDB_REPLY_NONE : reply;
 }
 
 enum gdb_reply gdb_vrun(struct gdb_session *s, const struct gdb_args *args)

@@ -412,6 +412,16 @@ static void test_end_of_life(void **state)
     assert_memory_equal(ask("vRun;"), "T05", 3);
     assert_null(ask("R00"));
     assert_int_equal(fake.restarts, 2);
+    /* It runs since a `detach`: stopped first, restarted then. */
+    fake.running = true;
+    fake.interrupts = 0;
+    assert_null(ask("vRun;"));
+    assert_int_equal(fake.interrupts, 1);
+    assert_int_equal(fake.restarts, 2);
+    fake.running = false;
+    assert_true(gdb_session_stopped(&session));
+    assert_memory_equal(strbuf_str(&session.body), "T05", 3);
+    assert_int_equal(fake.restarts, 3);
     session.extended = false;
     fake.points = 3;
     assert_string_equal(ask("D;1"), "OK");
