@@ -523,10 +523,23 @@ static enum leg continue_leg(struct debug *d, int *err)
     return free_leg(d, UINT64_MAX, err);
 }
 
+/* It has come where HOW wanted it. */
+static void stop_at_goal(struct debug *d, const struct debug_run *how)
+{
+    const char *done = how->kind == DEBUG_RUN_FINISH ? "returned to"
+                       : how->kind == DEBUG_RUN_TO   ? "reached"
+                                                     : "stepped at";
+    struct x86_state st;
+
+    vm_get_state(d->vm, &st);
+    fill_stop(d, DEBUG_REASON_STEP, &st);
+    snprintf(d->stop.text, sizeof(d->stop.text), "%s %#llx", done,
+             (unsigned long long)d->stop.linear_rip);
+}
+
 int debug_run(struct debug *d, const struct debug_run *how,
               struct debug_stop *stop)
 {
-    struct x86_state st;
     enum leg leg = LEG_DONE;
     int err = 0;
 
@@ -553,10 +566,8 @@ int debug_run(struct debug *d, const struct debug_run *how,
     }
     exit_lap_end(&d->lap, vm_stats_now_ns(d->vm));
     atomic_store(&d->interrupted, false);
-    if (!err && leg != LEG_STOPPED) {
-        vm_get_state(d->vm, &st);
-        fill_stop(d, DEBUG_REASON_STEP, &st);
-    }
+    if (!err && leg != LEG_STOPPED)
+        stop_at_goal(d, how);
     *stop = d->stop;
     return err;
 }
