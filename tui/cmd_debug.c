@@ -238,6 +238,7 @@ static int run_screen(struct session *s, const struct cli *cli)
     pthread_t thread;
     int status = EXIT_STATUS_SETUP;
 
+    s->ctx.width = 0; /* panes break lines to their own */
     if (!cli->keys) { /* typed keys do the same everywhere */
         bool kept =
             folders_path(FOLDER_CONFIG, "layout", layout, sizeof(layout));

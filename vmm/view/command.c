@@ -82,8 +82,8 @@ struct view_ctx command_view_ctx(const struct command_ctx *ctx)
 
 void command_ctx_init(struct command_ctx *ctx, struct vm *vm, struct debug *dbg)
 {
-    *ctx =
-        (struct command_ctx){.vm = vm, .dbg = dbg, .past = view_past_create()};
+    *ctx = (struct command_ctx){
+        .vm = vm, .dbg = dbg, .width = DOC_WIDTH, .past = view_past_create()};
 }
 
 void command_ctx_leave(struct command_ctx *ctx)
@@ -192,7 +192,7 @@ static bool run_view(struct command_ctx *ctx, const struct view *view, int argc,
 
     doc_init(&doc, view->name);
     ok = view->fn(&vc, argc, argv, &doc);
-    doc_write(&doc, ctx->form, out);
+    doc_write(&doc, ctx->form, ok ? ctx->width : 0, out); /* errors: one line */
     doc_fini(&doc);
     return ok;
 }

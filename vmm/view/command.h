@@ -28,6 +28,7 @@ struct command_ctx {
                        guest, or what is known of it */
     struct view_past *past; /* owned: what views showed at the last stop */
     enum doc_form form;     /* what views print */
+    size_t width;           /* of a line of text; 0: who shows it breaks it */
     bool utf8;              /* whoever reads it can show more than ASCII */
     bool remote;            /* gdb's port: who types may be somebody else */
     bool quit;              /* the user wants to leave */

@@ -163,6 +163,23 @@ bool command_set(struct command_ctx *ctx, int argc, char **argv,
     return true;
 }
 
+bool command_phys(struct command_ctx *ctx, int argc, char **argv,
+                  struct strbuf *out)
+{
+    struct strbuf line;
+    bool ok;
+
+    (void)argv;
+    if (argc < 2)
+        return command_fail(out, "phys: which address? try: phys 0xb8000");
+    strbuf_init(&line);
+    strbuf_printf(&line, "memory phys:%s",
+                  ctx->rest + strspn(ctx->rest, " \t"));
+    ok = command_run(ctx, line.text, out);
+    strbuf_fini(&line);
+    return ok;
+}
+
 static enum doc_form form_of(const char *path)
 {
     const char *end = strrchr(path, '.');
@@ -219,7 +236,7 @@ bool command_save(struct command_ctx *ctx, int argc, char **argv,
     strbuf_init(&text);
     doc_init(&doc, view->name);
     ok = view->fn(&vc, argc - 2, argv + 2, &doc);
-    doc_write(&doc, ok ? form_of(argv[1]) : DOC_TEXT, ok ? &text : out);
+    doc_write(&doc, ok ? form_of(argv[1]) : DOC_TEXT, 0, ok ? &text : out);
     ok = ok && write_file(ctx, argv[1], &text, out);
     if (ok)
         strbuf_printf(out, "%s: %zu bytes\n", argv[1], text.len);

@@ -133,6 +133,7 @@ void doc_mark(struct doc *doc, enum doc_mark mark)
 struct writer {
     void (*line)(void *opaque, const struct doc_line *l);
     void *opaque;
+    size_t width; /* what a line may take; 0: any */
     struct strbuf sb;
 };
 
@@ -155,13 +156,25 @@ static size_t field_width(const struct doc *doc, size_t at)
     return width;
 }
 
+/* TEXT behind INDENT characters, broken between words where it must be. */
+static void write_words(struct writer *w, const char *text, size_t indent)
+{
+    if (!w->width || indent + doc_width(text) <= w->width) {
+        strbuf_puts(&w->sb, text);
+        return;
+    }
+    strbuf_wrap(&w->sb, text, indent, w->width);
+    w->sb.text[--w->sb.len] = '\0'; /* the newline is emit()'s */
+}
+
 static size_t write_fields(const struct doc *doc, size_t at, struct writer *w)
 {
-    int width = (int)field_width(doc, at);
+    size_t width = field_width(doc, at);
 
     for (; at < doc->items && doc->item[at].kind == DOC_FIELD; at++) {
         const struct doc_item *it = &doc->item[at];
-        strbuf_printf(&w->sb, "%-*s  %s", width, it->name, it->text);
+        strbuf_printf(&w->sb, "%-*s  ", (int)width, it->name);
+        write_words(w, it->text, width + 2);
         emit(w, it->mark, NULL);
     }
     return at;
@@ -208,7 +221,9 @@ void doc_columns_init(struct doc_columns *c, const struct doc *doc,
          s = strtok_r(NULL, ",", &save)) {
         assert(c->count < DOC_COLUMNS_MAX);
         c->hidden[c->count] = s[0] == '!';
-        c->name[c->count] = c->key[c->count] = s + (s[0] == '!');
+        c->spare[c->count] = s[0] == '+';
+        s += s[0] == '!' || s[0] == '+';
+        c->name[c->count] = c->key[c->count] = s;
         if (strchr(s, '=')) {
             c->key[c->count] = strchr(s, '=') + 1;
             *strchr(s, '=') = '\0';
@@ -226,6 +241,22 @@ void doc_columns_fini(struct doc_columns *c)
 static void put_padded(struct strbuf *sb, const char *text, size_t width)
 {
     strbuf_printf(sb, "%s%*s", text, (int)(width - doc_width(text)) + 2, "");
+}
+
+/* Hides columns that can be spared, the last first, until the rest fits. */
+static void fit_columns(struct doc_columns *c, size_t width)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->hidden[i])
+            sum += c->width[i] + 2;
+    for (size_t i = c->count; width && sum > width + 2 && i-- > 0;) {
+        if (!c->spare[i])
+            continue;
+        c->hidden[i] = true;
+        sum -= c->width[i] + 2;
+    }
 }
 
 static enum doc_mark stronger(enum doc_mark a, enum doc_mark b)
@@ -246,6 +277,7 @@ static size_t write_table(const struct doc *doc, size_t at, struct writer *w)
     size_t column = 0;
 
     doc_columns_init(&c, doc, at++);
+    fit_columns(&c, w->width);
     for (size_t i = 0; i < c.count; i++)
         if (!c.hidden[i])
             put_padded(&w->sb, c.name[i], c.width[i]);
@@ -317,12 +349,8 @@ static size_t write_strip(const struct doc *doc, size_t table, struct writer *w)
     return end;
 }
 
-void doc_lines(const struct doc *doc,
-               void (*line)(void *opaque, const struct doc_line *l),
-               void *opaque)
+static void write_doc(const struct doc *doc, struct writer w)
 {
-    struct writer w = {.line = line, .opaque = opaque};
-
     strbuf_init(&w.sb);
     for (size_t at = 0; at < doc->items;) {
         const struct doc_item *it = &doc->item[at];
@@ -333,12 +361,19 @@ void doc_lines(const struct doc *doc,
             at = it->draw == DOC_DRAW_STRIP ? write_strip(doc, at, &w)
                                             : write_table(doc, at, &w);
         } else {
-            strbuf_puts(&w.sb, it->text ? it->text : "");
+            write_words(&w, it->text ? it->text : "", 0);
             emit(&w, it->mark, NULL);
             at++;
         }
     }
     strbuf_fini(&w.sb);
+}
+
+void doc_lines(const struct doc *doc,
+               void (*line)(void *opaque, const struct doc_line *l),
+               void *opaque)
+{
+    write_doc(doc, (struct writer){.line = line, .opaque = opaque});
 }
 
 static void add_line(void *opaque, const struct doc_line *l)
@@ -347,9 +382,10 @@ static void add_line(void *opaque, const struct doc_line *l)
     strbuf_putc(opaque, '\n');
 }
 
-void doc_text(const struct doc *doc, struct strbuf *out)
+void doc_text(const struct doc *doc, size_t width, struct strbuf *out)
 {
-    doc_lines(doc, add_line, out);
+    write_doc(doc,
+              (struct writer){.line = add_line, .opaque = out, .width = width});
 }
 
 /* ---- JSON --------------------------------------------------------------- */
@@ -461,10 +497,14 @@ void doc_json(const struct doc *doc, struct strbuf *out)
     strbuf_puts(out, "}\n");
 }
 
-void doc_write(const struct doc *doc, enum doc_form form, struct strbuf *out)
+void doc_write(const struct doc *doc, enum doc_form form, size_t width,
+               struct strbuf *out)
 {
-    static void (*const writers[])(const struct doc *, struct strbuf *) = {
-        [DOC_TEXT] = doc_text, [DOC_JSON] = doc_json, [DOC_SVG] = doc_svg};
+    static void (*const write[])(const struct doc *, struct strbuf *) = {
+        [DOC_JSON] = doc_json, [DOC_SVG] = doc_svg};
 
-    writers[form](doc, out);
+    if (form == DOC_TEXT)
+        doc_text(doc, width, out);
+    else
+        write[form](doc, out);
 }

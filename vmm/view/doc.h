@@ -9,8 +9,9 @@
  *   doc_note(doc, "...");
  *
  * Names are JSON keys as well as what the text shows.  A column whose name
- * begins with ! is for JSON and figures alone; "shown=key" has another name in
- * JSON.  A key's spaces become underscores.
+ * begins with ! is for JSON and figures alone, with + also for text that has
+ * room for it; "shown=key" has another name in JSON.  A key's spaces become
+ * underscores.
  */
 #ifndef VMM_VIEW_DOC_H
 #define VMM_VIEW_DOC_H
@@ -90,7 +91,10 @@ struct doc_line {
 void doc_lines(const struct doc *doc,
                void (*line)(void *opaque, const struct doc_line *l),
                void *opaque);
-void doc_text(const struct doc *doc, struct strbuf *out);
+/* The same in lines of WIDTH characters, as far as words and columns that can
+ * be spared allow; 0: of any length. */
+#define DOC_WIDTH 80u
+void doc_text(const struct doc *doc, size_t width, struct strbuf *out);
 /*
  * One object: {"view": title, field: ..., table: [{column: ...}], "notes": []}
  */
@@ -101,7 +105,9 @@ void doc_json(const struct doc *doc, struct strbuf *out);
  */
 void doc_svg(const struct doc *doc, struct strbuf *out);
 
-void doc_write(const struct doc *doc, enum doc_form form, struct strbuf *out);
+/* WIDTH is for text. */
+void doc_write(const struct doc *doc, enum doc_form form, size_t width,
+               struct strbuf *out);
 
 /* The columns of a table, for those who write a form of it. */
 #define DOC_COLUMNS_MAX 16u
@@ -110,6 +116,7 @@ struct doc_columns {
     const char *name[DOC_COLUMNS_MAX];
     const char *key[DOC_COLUMNS_MAX]; /* in JSON */
     bool hidden[DOC_COLUMNS_MAX];     /* its name began with ! */
+    bool spare[DOC_COLUMNS_MAX];      /* ... with + */
     size_t width[DOC_COLUMNS_MAX];    /* of the widest text, in characters */
     size_t count;
 };

@@ -31,7 +31,7 @@ static const struct {
     { "$pc $sp $fp", "linear, as gdb has them" },
     { "main main+4 &main", "symbols; `symbols FILE` loads them" },
     { "main.c:12", "where a source line's code begins" },
-    { "f000:fff0 cs:ip ss:esp", "segment:offset; a number before the colon is hexadecimal" },
+    { "f000:fff0 cs:ip ss:esp", "segment:offset; a number before the colon is in hex" },
     { "phys:0x1000", "a guest-physical address" },
     { "[esp+4] [ebp-8].w", "memory at a linear address; .b .w .d .q" },
     { "*esp", "likewise, 4 bytes" },

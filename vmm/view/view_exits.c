@@ -205,7 +205,7 @@ static void put_kinds(const struct view_ctx *ctx, const struct exit_stats *s,
         return;
     }
     doc_table(doc, "exits",
-              "exit,count,since,per_s,times,mean,total,share,max,sdm");
+              "exit,count,+since,+per_s,times,mean,total,share,+max,+sdm");
     for (unsigned i = 0; i < order.n; i++)
         put_kind(ctx, doc, s, order.kind[i], total);
 }
@@ -386,7 +386,7 @@ static void put_places(const struct view_ctx *ctx, const struct exit_stats *s,
     if (n && !list[0].rip)
         doc_note(doc, "nearly each of these has a place of its own: only the "
                       "page is kept");
-    doc_table(doc, "places", "rip,where,line,way,count,mean,total,share");
+    doc_table(doc, "places", "rip,where,+line,+way,count,mean,total,share");
     for (size_t i = 0; i < n && i < ROWS_MAX; i++)
         if (list[i].rip)
             put_place(ctx, &list[i], total, doc);
