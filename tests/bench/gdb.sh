@@ -1,13 +1,17 @@
 #!/bin/bash
 # The gdb stub against QEMU's, in the same run with the same client: a guest
 # that counts in a loop of five instructions in protected mode without paging.
+# They take turns, ROUNDS times, and the middle figures are shown: one run says
+# as much of the host as of the stub.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
+ROUNDS=${ROUNDS:-5}
+export SECONDS_EACH=${SECONDS_EACH:-0.6}
 work=$(mktemp -d)
-pids=()
+pid=
 cleanup() {
-    [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -43,28 +47,70 @@ gcc -m32 -c -o "$work/loop.o" "$work/loop.S" &&
     ld -m elf_i386 -z max-page-size=16 -T "$work/loop.ld" -o "$work/loop.elf" \
         "$work/loop.o" "$work/mb.o" || exit 1
 
-"$BUILD/ringside" run --accel bt -m 64M --gdb :0 -S --serial null \
-    "$work/loop.elf" 2>"$work/bt.err" &
-pids+=($!)
-port=
-while [ -z "$port" ] && kill -0 "${pids[-1]}" 2>/dev/null; do
-    sleep 0.05
-    port=$(sed -n 's/^ringside: gdb: target remote .*://p' "$work/bt.err")
-done
-python3 tests/bench/gdb_bench.py "$port" >"$work/bt" || cat "$work/bt.err"
-if command -v qemu-system-i386 >/dev/null; then
-    port=$((20000 + RANDOM % 20000))
+measure() { # NAME PORT: PID's stub
+    python3 tests/bench/gdb_bench.py "$2" >>"$work/$1" || cat "$work/$1.err"
+    kill "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+}
+
+measure_bt() {
+    local port=
+    "$BUILD/ringside" run --accel bt -m 64M --gdb :0 -S --serial null \
+        "$work/loop.elf" 2>"$work/bt.err" &
+    pid=$!
+    while [ -z "$port" ] && kill -0 "$pid" 2>/dev/null; do
+        sleep 0.05
+        port=$(sed -n 's/^ringside: gdb: target remote .*://p' "$work/bt.err")
+    done
+    measure bt "$port"
+}
+
+measure_qemu() {
+    local port=$((20000 + RANDOM % 20000))
     qemu-system-i386 -accel tcg -m 64 -display none -serial none -monitor none \
         -nic none -S -gdb tcp:127.0.0.1:$port -kernel "$work/loop.elf" \
         2>"$work/qemu.err" &
-    pids+=($!)
-    python3 tests/bench/gdb_bench.py $port >"$work/qemu" || cat "$work/qemu.err"
-fi
-touch "$work/qemu"
-echo "gdb stub, bt against QEMU's TCG (same client, same guest):"
-awk 'FILENAME == ARGV[1] { qemu[$1] = $2; next }
-    { unit = $1 ~ /zeros|memory|dump/ ? "MB/s" : "/s"
-      printf "  %-10s %14.1f %-4s", $1, $2, unit
-      if (qemu[$1] > 0)
-          printf "  QEMU %12.1f %-4s  ratio %.1f", qemu[$1], unit, $2 / qemu[$1]
-      print "" }' "$work/qemu" "$work/bt"
+    pid=$!
+    measure qemu "$port"
+}
+
+touch "$work/bt" "$work/qemu"
+for ((round = 1; round <= ROUNDS; round++)); do
+    [ ! -t 2 ] || printf '\rgdb stub: round %d of %d' "$round" "$ROUNDS" >&2
+    measure_bt
+    ! command -v qemu-system-i386 >/dev/null || measure_qemu
+done
+[ ! -t 2 ] || printf '\r%30s\r' '' >&2
+echo "gdb stub, bt against QEMU's TCG (same client, same guest; middle of" \
+    "$ROUNDS):"
+awk 'function middle(values, n,    i, j, v) {
+         for (i = 2; i <= n; i++) {
+             v = values[i]
+             for (j = i - 1; j > 0 && values[j] > v; j--)
+                 values[j + 1] = values[j]
+             values[j + 1] = v
+         }
+         return values[int((n + 1) / 2)]
+     }
+     FILENAME == ARGV[1] { qemu[$1, ++qemus[$1]] = $2; next }
+     { if (!bts[$1])
+           name[++names] = $1
+       bt[$1, ++bts[$1]] = $2 }
+     END {
+         for (k = 1; k <= names; k++) {
+             key = name[k]
+             unit = key ~ /zeros|memory|dump/ ? "MB/s" : "/s"
+             for (i = 1; i <= bts[key]; i++)
+                 of_bt[i] = bt[key, i] + 0
+             for (i = 1; i <= qemus[key]; i++) {
+                 of_qemu[i] = qemu[key, i] + 0
+                 ratio[i] = of_qemu[i] > 0 ? of_bt[i] / of_qemu[i] : 0
+             }
+             printf "  %-10s %14.1f %-4s", key, middle(of_bt, bts[key]), unit
+             if (qemus[key])
+                 printf "  QEMU %12.1f %-4s  ratio %.1f",
+                     middle(of_qemu, qemus[key]), unit,
+                     middle(ratio, qemus[key])
+             print ""
+         }
+     }' "$work/qemu" "$work/bt"
