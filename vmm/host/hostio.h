@@ -41,7 +41,7 @@ void hostio_wake(struct hostio *io);
 /* A wake-up from sleep takes longer than most of what a debugger asks: who
  * waits for it looks for so long first, and gives way to others between looks.
  * In ns. */
-#define HOST_LOOK_NS 50000u
+#define HOST_LOOK_NS 200000u
 
 /* Host monotonic time in ns. */
 uint64_t host_now_ns(void);
