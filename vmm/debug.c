@@ -528,13 +528,14 @@ static void stop_at_goal(struct debug *d, const struct debug_run *how)
 {
     const char *done = how->kind == DEBUG_RUN_FINISH ? "returned to"
                        : how->kind == DEBUG_RUN_TO   ? "reached"
-                                                     : "stepped at";
+                                                     : NULL;
     struct x86_state st;
 
     vm_get_state(d->vm, &st);
     fill_stop(d, DEBUG_REASON_STEP, &st);
-    snprintf(d->stop.text, sizeof(d->stop.text), "%s %#llx", done,
-             (unsigned long long)d->stop.linear_rip);
+    if (done)
+        snprintf(d->stop.text, sizeof(d->stop.text), "%s %#llx", done,
+                 (unsigned long long)d->stop.linear_rip);
 }
 
 int debug_run(struct debug *d, const struct debug_run *how,
