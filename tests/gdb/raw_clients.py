@@ -96,15 +96,20 @@ def test_two_clients():
         assert g.c.ask("qC") == "QCp1.1"
 
 
+def start_screen(keys, where):
+    """A screen that types what comes through KEYS, and lets gdb in at WHERE."""
+    return subprocess.Popen(
+        [RINGSIDE, "debug", "--accel", ACCEL, "-m", "16M", "--keys", keys,
+         "--size", "100x30", "--gdb", "unix:" + where, PROT],
+        stdout=subprocess.PIPE)
+
+
 def test_beside_the_screen():
     """One guest, one stop, and both are told, whoever let it run."""
     keys, where = os.path.join(WORK, "keys"), os.path.join(WORK, "beside.sock")
     os.mkfifo(keys)
     read_symbols(PROT)
-    proc = subprocess.Popen(
-        [RINGSIDE, "debug", "--accel", ACCEL, "-m", "16M", "--keys", keys,
-         "--size", "100x30", "--gdb", "unix:" + where, PROT],
-        stdout=subprocess.PIPE)
+    proc = start_screen(keys, where)
     try:
         with open(keys, "w") as screen:
             c = Client(where, timeout=20 * SLOWER)
@@ -171,10 +176,7 @@ def test_given_up_before_the_stop():
     gdb asks next; a gdb that waits on gets it when it asks again."""
     keys, where = os.path.join(WORK, "stop"), os.path.join(WORK, "stop.sock")
     os.mkfifo(keys)
-    proc = subprocess.Popen(
-        [RINGSIDE, "debug", "--accel", ACCEL, "-m", "16M", "--keys", keys,
-         "--size", "100x30", "--gdb", "unix:" + where, PROT],
-        stdout=subprocess.PIPE)
+    proc = start_screen(keys, where)
     try:
         with open(keys, "w") as screen:
             c = Client(where, timeout=20 * SLOWER)
