@@ -91,6 +91,12 @@ static inline uint32_t sys_selector_error(uint16_t selector)
     return selector & ~3u;
 }
 
+static inline bool sys_raise_selector(struct emu *emu, enum x86_vector vector,
+                                      uint16_t selector)
+{
+    return emu_raise_err(emu, vector, sys_selector_error(selector));
+}
+
 static inline bool sys_is_v86(const struct emu *emu)
 {
     return x86_mode(emu->st) == X86_MODE_V86;
@@ -256,6 +262,10 @@ struct x86_seg sys_null_ss(unsigned cpl);
  * processors do not look at here.
  */
 unsigned sys_far_size(const struct emu *emu);
+/* The far pointer in memory at MEM, with SIZE bytes of offset. */
+MUST_CHECK bool sys_far_pointer(struct emu *emu, const ZydisDecodedOperand *mem,
+                                unsigned size, uint64_t *offset,
+                                uint16_t *selector);
 
 emu_handler sys_long_iret, sys_long_syscall, sys_long_sysret;
 emu_handler sys_long_swapgs, sys_long_sysenter, sys_long_sysexit;

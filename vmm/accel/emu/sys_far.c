@@ -20,12 +20,6 @@ static void report(struct emu *emu, uint16_t selector)
     sys_report_reg(emu, VM_EXIT_FAR_TRANSFER, X86_CS, true, selector);
 }
 
-static bool raise_selector(struct emu *emu, enum x86_vector vector,
-                           uint16_t selector)
-{
-    return emu_raise_err(emu, vector, sys_selector_error(selector));
-}
-
 /* CALL: the return address, onto S. */
 static bool push_return(struct emu *emu, struct sys_stack *s,
                         const struct far *f)
@@ -66,9 +60,9 @@ static bool far_code(struct emu *emu, const struct far *f, struct sys_desc *d)
     struct x86_seg cs;
 
     if (!ok)
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_present(d))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     if (!sys_desc_touch(emu, d))
         return false;
     cs = sys_desc_seg((uint16_t)((f->selector & ~3u) | cpl), d);
@@ -110,7 +104,7 @@ static bool far_call_gate(struct emu *emu, const struct far *f,
     bool ok;
 
     if (!sys_desc_present(gate))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     inside.selector = sys_gate_selector(gate);
     inside.eip = sys_gate_offset(gate);
     inside.size = sys_desc_type(gate) & SYS_TYPE_32 ? 4 : 2;
@@ -121,9 +115,9 @@ static bool far_call_gate(struct emu *emu, const struct far *f,
     if (!f->call && !sys_desc_is_conforming(&d)) /* JMP stays at its level */
         ok = ok && dpl == cpl;
     if (!ok)
-        return raise_selector(emu, X86_GP, inside.selector);
+        return sys_raise_selector(emu, X86_GP, inside.selector);
     if (!sys_desc_present(&d))
-        return raise_selector(emu, X86_NP, inside.selector);
+        return sys_raise_selector(emu, X86_NP, inside.selector);
     if (!sys_desc_touch(emu, &d))
         return false;
     cs = sys_desc_seg((uint16_t)((inside.selector & ~3u) | cpl), &d);
@@ -145,13 +139,13 @@ static bool far_task(struct emu *emu, const struct far *f,
 
     if (sys_desc_type(d) == SYS_TASK_GATE) {
         if (!sys_desc_present(d))
-            return raise_selector(emu, X86_NP, f->selector);
+            return sys_raise_selector(emu, X86_NP, f->selector);
         return sys_task_gate(emu, d, &task);
     }
     if (f->selector & 4) /* a TSS is a GDT's */
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_present(d))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     return sys_task_switch(emu, &task);
 }
 
@@ -166,9 +160,9 @@ static bool far_system(struct emu *emu, const struct far *f,
     unsigned dpl = sys_desc_dpl(d), type = sys_desc_type(d);
 
     if (!(FAR_TYPES & BIT(type)))
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (dpl < x86_cpl(emu->st) || dpl < (f->selector & 3u))
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (type == SYS_CALL16 || type == SYS_CALL32)
         return far_call_gate(emu, f, d);
     return far_task(emu, f, d);
@@ -241,9 +235,9 @@ bool sys_return_cs(struct emu *emu, uint16_t selector, struct x86_seg *cs)
     if (sys_is_long(emu)) /* both L and D: reserved */
         ok = ok && (sys_desc_seg(0, &d).attr & both) != both;
     if (!ok)
-        return raise_selector(emu, X86_GP, selector);
+        return sys_raise_selector(emu, X86_GP, selector);
     if (!sys_desc_present(&d))
-        return raise_selector(emu, X86_NP, selector);
+        return sys_raise_selector(emu, X86_NP, selector);
     if (!sys_desc_touch(emu, &d))
         return false;
     *cs = sys_desc_seg(selector, &d);

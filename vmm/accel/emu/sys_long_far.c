@@ -3,8 +3,6 @@
  * gates of 16 bytes.  There are no tasks.  SDM vol. 2A (CALL, JMP, RET),
  * vol. 3A 5.8.3.1.  The older modes are sys_far.c's.
  */
-#include <string.h>
-
 #include "vmm/accel/emu/sys.h"
 
 /* A far transfer on the way: where to, and from what. */
@@ -14,12 +12,6 @@ struct far {
     uint64_t rip;
     unsigned size; /* of what CALL pushes: 2, 4 or 8 */
 };
-
-static bool raise_selector(struct emu *emu, enum x86_vector vector,
-                           uint16_t selector)
-{
-    return emu_raise_err(emu, vector, sys_selector_error(selector));
-}
 
 static bool arrive(struct emu *emu, const struct x86_seg *cs, uint64_t rip)
 {
@@ -67,9 +59,9 @@ static bool far_code(struct emu *emu, const struct far *f, struct sys_desc *d)
     struct x86_seg cs;
 
     if (!ok || !is_possible(d))
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_present(d))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     if (!sys_desc_touch(emu, d))
         return false;
     cs = sys_desc_seg((uint16_t)((f->selector & ~3u) | cpl), d);
@@ -114,9 +106,9 @@ static bool gate_code(struct emu *emu, const struct far *f, struct sys_desc *d)
     if (!f->call && !sys_desc_is_conforming(d)) /* JMP stays at its level */
         ok = ok && dpl == cpl;
     if (!ok)
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_present(d))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     return sys_desc_touch(emu, d);
 }
 
@@ -131,13 +123,13 @@ static bool far_gate(struct emu *emu, const struct far *f,
 
     if (sys_desc_type(gate) != SYS_CALL32 || dpl < cpl ||
         dpl < (f->selector & 3u))
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_upper(emu, f->selector, gate, upper))
         return false;
     if (upper[1] >> 8 & 0x1f)
-        return raise_selector(emu, X86_GP, f->selector);
+        return sys_raise_selector(emu, X86_GP, f->selector);
     if (!sys_desc_present(gate))
-        return raise_selector(emu, X86_NP, f->selector);
+        return sys_raise_selector(emu, X86_NP, f->selector);
     inside.selector = sys_gate_selector(gate);
     inside.rip = (uint64_t)upper[0] << 32 | sys_gate_offset(gate);
     if (!gate_code(emu, &inside, &d))
@@ -164,7 +156,6 @@ unsigned sys_far_size(const struct emu *emu)
 static bool fetch_target(struct emu *emu, struct far *f)
 {
     const ZydisDecodedOperand *op = &emu->op[0];
-    uint8_t raw[10];
 
     f->size = sys_far_size(emu);
     if (op->type == ZYDIS_OPERAND_TYPE_POINTER) {
@@ -172,12 +163,7 @@ static bool fetch_target(struct emu *emu, struct far *f)
         f->rip = op->ptr.offset & all_ones(f->size);
         return true;
     }
-    if (!emu_read64(emu, (enum x86_sreg)(op->mem.segment - ZYDIS_REGISTER_ES),
-                    emu_ea64(emu, op), raw, f->size + 2))
-        return false;
-    memcpy(&f->rip, raw, f->size);
-    memcpy(&f->selector, raw + f->size, 2);
-    return true;
+    return sys_far_pointer(emu, op, f->size, &f->rip, &f->selector);
 }
 
 static bool far_transfer(struct emu *emu, bool call)

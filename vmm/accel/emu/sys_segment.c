@@ -122,6 +122,20 @@ bool sys_mov(struct emu *emu)
 }
 
 /* LDS, LES, LFS, LGS, LSS */
+bool sys_far_pointer(struct emu *emu, const ZydisDecodedOperand *mem,
+                     unsigned size, uint64_t *offset, uint16_t *selector)
+{
+    uint8_t raw[10];
+
+    if (!emu_read64(emu, sreg_of(mem->mem.segment), emu_ea64(emu, mem), raw,
+                    size + 2))
+        return false;
+    *offset = 0;
+    memcpy(offset, raw, size);
+    memcpy(selector, raw + size, 2);
+    return true;
+}
+
 bool sys_load_far_pointer(struct emu *emu)
 {
     static const struct {
@@ -134,15 +148,11 @@ bool sys_load_far_pointer(struct emu *emu)
     };
     const ZydisDecodedOperand *mem = &emu->op[1];
     unsigned size = sys_far_size(emu);
-    uint64_t offset = 0;
-    uint8_t raw[10];
+    uint64_t offset;
     uint16_t selector;
 
-    if (!emu_read64(emu, sreg_of(mem->mem.segment), emu_ea64(emu, mem), raw,
-                    size + 2))
+    if (!sys_far_pointer(emu, mem, size, &offset, &selector))
         return false;
-    memcpy(&offset, raw, size);
-    memcpy(&selector, raw + size, 2);
     for (unsigned i = 0; i < ARRAY_SIZE(target); i++)
         if (target[i].mnemonic == emu->insn->mnemonic)
             return sys_load_segment(emu, target[i].reg, selector) &&
